@@ -1,0 +1,217 @@
+"""The capture thread: connects, reads, lets events in through the door, reconnects, and notes gaps."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from umbel_backend.broker.cluster import Cluster
+from umbel_backend.errors import UmbelError
+from umbel_backend.events.buffer import Batch, EventBuffer
+from umbel_backend.events.door import Door
+from umbel_backend.events.kombu_reader import KombuReader
+from umbel_backend.events.model import Event
+from umbel_backend.events.redis_reader import RedisReader, event_pattern
+from umbel_backend.records import Gap
+from umbel_backend.settings import Context, Settings
+
+CONNECT_TIMEOUT_S = 5.0
+_READ_WAIT_S = 0.5
+_FIRST_PAUSE_S = 0.25
+_LONGEST_PAUSE_S = 10.0
+
+CaptureState = Literal["connecting", "live", "reconnecting", "stopped"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureStatus:
+    """How the event path stands; everything a header shows of it."""
+
+    state: CaptureState
+    since: float
+    """When it entered ``state``."""
+    problem: str | None
+    """Why it is not live, in one sentence."""
+    last_event_at: float | None
+    """When the last event arrived."""
+    received: int
+    """Events let in since the start."""
+    dropped: int
+    malformed: int
+    unknown: int
+    gaps: int
+
+
+class _Reader(Protocol):
+    def connect(self, timeout_s: float) -> None: ...
+    def close(self) -> None: ...
+
+
+class Capture:
+    """Captures the events of one cluster into a bounded buffer.
+
+    Args:
+        context: The cluster.
+        settings: Bounds, tags and redaction for the door.
+        wake: Called from the capture thread when there is something to drain after nothing.
+        source: Who captures, as gaps name it: ``recorder ops-1``.
+        capacity: Most events to hold for a slow taker.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        settings: Settings,
+        wake: Callable[[], None],
+        *,
+        source: str = "console",
+        capacity: int = 200_000,
+    ) -> None:
+        self._context = context
+        self._cluster = Cluster(context)
+        self._door = Door(settings)
+        self._source = source
+        self._buffer = EventBuffer(capacity, wake)
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._state: CaptureState = "connecting"
+        self._since = time.time()
+        self._problem: str | None = None
+        self._last_read_at: float | None = None
+        self._last_event_at: float | None = None
+        self._received = 0
+        self._gaps = 0
+
+    def start(self) -> None:
+        """Start the thread; returns at once, whatever the broker does."""
+        self._thread = threading.Thread(target=self._run, name="umbel-capture", daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 2.0) -> None:
+        """Ask the thread to end and wait for it; events already read can still be drained."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+        self._enter("stopped", None)
+
+    def drain(self) -> Batch:
+        """Take what arrived since the last call; never waits."""
+        return self._buffer.drain(self._source)
+
+    def status(self) -> CaptureStatus:
+        """Tell how the event path stands now."""
+        return CaptureStatus(
+            state=self._state,
+            since=self._since,
+            problem=self._problem,
+            last_event_at=self._last_event_at,
+            received=self._received,
+            dropped=self._buffer.dropped,
+            malformed=self._door.malformed,
+            unknown=self._door.unknown,
+            gaps=self._gaps,
+        )
+
+    def skew_s(self, hostname: str) -> float | None:
+        """How far the clock of ``hostname`` is ahead of this machine's; None if not known."""
+        return self._door.clocks.skew_s(hostname)
+
+    def _run(self) -> None:
+        pause_s = _FIRST_PAUSE_S
+        while not self._stop.is_set():
+            reader: _Reader | None = None
+            try:
+                reader = self._connected()
+                pause_s = _FIRST_PAUSE_S
+                self._read_on(reader)
+            except UmbelError as error:
+                self._enter("reconnecting", str(error))
+            except Exception as error:
+                # The thread must outlive whatever a transport raises; it is shown, not hidden.
+                self._enter("reconnecting", f"{type(error).__name__}: {error}")
+            finally:
+                if reader is not None:
+                    reader.close()
+            # Jitter: a broker that comes back is not met by every console at once.
+            self._stop.wait(pause_s * random.uniform(0.7, 1.3))
+            pause_s = min(_LONGEST_PAUSE_S, pause_s * 2)
+
+    def _connected(self) -> _Reader:
+        # Says in words what is wrong (refused, password, TLS); a reader's own error would not.
+        self._cluster.check(CONNECT_TIMEOUT_S)
+        reader: RedisReader | KombuReader
+        if self._cluster.is_redis:
+            client = self._cluster.redis()
+            options = self._context.transport_options
+            pool = client.connection_pool
+            pattern = event_pattern(
+                pool.connection_kwargs.get("db", 0) or 0,
+                self._context.event_exchange,
+                options,
+                str(options.get("global_keyprefix", "")),
+            )
+            reader = RedisReader(pool.make_connection(), pattern)
+        else:
+            reader = KombuReader(
+                self._cluster.connection(),
+                self._context.event_exchange,
+                self._context.event_queue_prefix,
+            )
+        try:
+            reader.connect(CONNECT_TIMEOUT_S)
+        except UmbelError:
+            reader.close()
+            raise
+        self._note_outage()
+        self._last_read_at = time.time()
+        self._enter("live", None)
+        return reader
+
+    def _read_on(self, reader: _Reader) -> None:
+        while not self._stop.is_set():
+            if isinstance(reader, RedisReader):
+                payloads = reader.read(_READ_WAIT_S)
+                now = time.time()
+                events = self._admitted(payloads, now)
+            else:
+                assert isinstance(reader, KombuReader)
+                bodies = reader.read(_READ_WAIT_S)
+                now = time.time()
+                events = [
+                    event
+                    for body, content_type in bodies
+                    for event in self._door.open_body(body, content_type, now)
+                ]
+            self._last_read_at = now
+            if events:
+                self._last_event_at = now
+                self._received += len(events)
+                self._buffer.push(events)
+
+    def _admitted(self, payloads: Sequence[bytes], now: float) -> list[Event]:
+        admit = self._door.open_envelope
+        return [event for payload in payloads for event in admit(payload, now)]
+
+    def _note_outage(self) -> None:
+        """Note what was missed between the last read of the old connection and the new one."""
+        if self._last_read_at is None:
+            return
+        self._gaps += 1
+        self._buffer.note(
+            Gap(
+                source=self._source,
+                started_at=self._last_read_at,
+                ended_at=time.time(),
+                reason=f"the event stream was interrupted: {self._problem or 'connection lost'}",
+                events_lost=None,
+            )
+        )
+
+    def _enter(self, state: CaptureState, problem: str | None) -> None:
+        if state != self._state:
+            self._since = time.time()
+        self._state, self._problem = state, problem

@@ -1,0 +1,73 @@
+"""Keeps the clocks of other hosts apart from ours, so that a wrong one spoils no order of events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TOLERATED_S = 2.0
+"""Differences below this are left alone: network, batching and small drift."""
+
+_STEP_S = 10.0
+"""A host's events arrive in the order it sent them, give or take the seconds it may batch task
+events; a timestamp further back than this means its clock was set back."""
+
+_SETTLED = 5
+"""Readings after which a clock that is behind counts as behind, not its events as late."""
+
+_PLAUSIBLE_FROM = 946_684_800.0  # 2000-01-01
+_PLAUSIBLE_UNTIL = 4_102_444_800.0  # 2100-01-01
+
+
+@dataclass(slots=True)
+class _Clock:
+    offset_s: float
+    """Smallest seen arrival minus timestamp: the delay, plus how far the host's clock is behind."""
+    last_at: float
+    readings: int = 1
+
+
+class Clocks:
+    """Estimates each host's clock against ours and corrects its timestamps by it."""
+
+    def __init__(self) -> None:
+        self._clocks: dict[str, _Clock] = {}
+        self.absurd = 0
+        """Timestamps that could not be a time and were replaced by the arrival."""
+
+    def corrected(self, hostname: str, at: float, arrived_at: float) -> float:
+        """Return when an event happened by this machine's clock.
+
+        Args:
+            hostname: The sender.
+            at: What the sender says, Unix seconds.
+            arrived_at: When it came, by this machine's clock.
+        """
+        if not _PLAUSIBLE_FROM < at < _PLAUSIBLE_UNTIL:
+            self.absurd += 1
+            return arrived_at
+        offset = arrived_at - at
+        clock = self._clocks.get(hostname)
+        if clock is None:
+            if len(self._clocks) > 10_000:
+                self._clocks.clear()
+            clock = self._clocks[hostname] = _Clock(offset, at)
+        elif at < clock.last_at - _STEP_S or offset < clock.offset_s:
+            if at < clock.last_at - _STEP_S:
+                # Set back: what was learned before no longer holds, and this is not a late event.
+                clock.readings = _SETTLED
+            clock.offset_s, clock.last_at = offset, at
+        else:
+            clock.last_at = at
+            clock.readings += 1
+            # Let the minimum age, so that a clock set forward and back is learned again in minutes.
+            clock.offset_s += (offset - clock.offset_s) * 0.001
+        if clock.offset_s < -TOLERATED_S:
+            return min(at + clock.offset_s, arrived_at)
+        if clock.offset_s > TOLERATED_S and clock.readings >= _SETTLED:
+            return min(at + clock.offset_s, arrived_at)
+        return at
+
+    def skew_s(self, hostname: str) -> float | None:
+        """Return how far the clock of ``hostname`` is ahead of ours; None if it never sent an event."""
+        clock = self._clocks.get(hostname)
+        return None if clock is None else -clock.offset_s

@@ -1,0 +1,48 @@
+"""From the repr of an exception and its traceback to ``Class: message``, as Python prints it."""
+
+from __future__ import annotations
+
+import re
+
+_REPR = re.compile(r"^([A-Za-z_][\w.]*)\((.*)\)$", re.DOTALL)
+_LAST_LINE = re.compile(r"^([A-Za-z_][\w.]*)(?:: (.*))?$", re.DOTALL)
+_QUOTED = re.compile(r"""^(['"])(.*)\1,?$""", re.DOTALL)
+
+
+def describe(text: str | None, traceback: str | None) -> str | None:
+    """Return ``Class: message`` without the class's module.
+
+    Args:
+        text: The event's ``exception``, a repr such as ``ValueError('bad row')``.
+        traceback: The event's ``traceback``; its last paragraph is what Python printed.
+    """
+    described = _from_repr(text) if text else None
+    printed = _from_traceback(traceback, described) if traceback else None
+    return printed or described
+
+
+def _from_repr(text: str) -> str:
+    match = _REPR.match(text)
+    if match is None:
+        return text
+    name, arguments = match[1].rpartition(".")[2], match[2]
+    quoted = _QUOTED.match(arguments)
+    if quoted is not None:
+        arguments = quoted[2].replace("\\n", "\n").replace("\\'", "'").replace('\\"', '"')
+    return f"{name}: {arguments}" if arguments else name
+
+
+def _from_traceback(traceback: str, described: str | None) -> str | None:
+    """Find the last unindented line that names an exception, with the lines that follow it."""
+    lines = traceback.rstrip().split("\n")
+    for start in range(len(lines) - 1, max(-1, len(lines) - 40), -1):
+        if lines[start][:1] in (" ", "\t", "") or lines[start].startswith("Traceback"):
+            continue
+        match = _LAST_LINE.match("\n".join(lines[start:]))
+        if match is None:
+            continue
+        name = match[1].rpartition(".")[2]
+        if described is not None and not described.startswith(name):
+            continue
+        return f"{name}: {match[2]}" if match[2] else name
+    return None

@@ -1,0 +1,366 @@
+"""Folds the events of one task into its record. Pure: no clock, no I/O, nothing it is given is changed.
+
+The order of events is decided thus. Events of one worker arrive in the order it sent them, so
+between them arrival decides. Between workers time decides, as corrected by `clocks`. An end is an
+end: only a later ``task-received`` or ``task-started`` (a redelivery, a retry under the same id)
+opens a record again, and then the run that ended is kept in ``attempts``. Between two ends of one
+run Celery's own precedence decides (SUCCESS over FAILURE over REVOKED over REJECTED).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from copy import copy
+from datetime import UTC, datetime
+
+import msgspec
+
+from umbel_backend import states
+from umbel_backend.events.model import Event
+from umbel_backend.records import Attempt, TaskRecord
+
+_END_STATE = {
+    "task-succeeded": states.SUCCESS,
+    "task-failed": states.FAILURE,
+    "task-revoked": states.REVOKED,
+    "task-rejected": states.REJECTED,
+    "umbel-succeeded": states.SUCCESS,
+    "umbel-failed": states.FAILURE,
+    "umbel-revoked": states.REVOKED,
+    "umbel-lost": states.LOST,
+}
+_PRECEDENCE = {
+    states.SUCCESS: 5,
+    states.FAILURE: 4,
+    states.REVOKED: 3,
+    states.REJECTED: 2,
+    states.LOST: 1,
+}
+
+
+def fold(record: TaskRecord | None, event: Event) -> TaskRecord:
+    """Return the record as it is after ``event``; None stands for a task not seen before.
+
+    Takes the events that `umbel_backend.events.door` lets in and the findings of the broker view
+    (``umbel-…``). An event of another type changes nothing.
+    """
+    new = TaskRecord(id=event.id, state_at=event.at) if record is None else copy(record)
+    step = _STEPS.get(event.type)
+    if step is not None:
+        step(new, event, record is None)
+    return new
+
+
+def _sent(record: TaskRecord, event: Event, first: bool) -> None:
+    _describe(record, event)
+    if record.sent_at is None or event.at < record.sent_at:
+        record.sent_at = event.at
+        if record.state == states.PENDING:
+            record.state_at = event.at
+    if event.queue:
+        record.queue = event.queue
+
+
+def _received(record: TaskRecord, event: Event, first: bool) -> None:
+    if record.state == states.STARTED and (event.retries or 0) > record.retries:
+        # The run it shows was retried, though nothing told so.
+        record.state = states.RETRY
+        _end_attempt(record)
+    _describe(record, event)
+    if first or record.state == states.PENDING:
+        if not _is_of_ended_run(record, event):
+            _begin(record, event)
+    elif record.state == states.RETRY:
+        if not _is_of_ended_run(record, event) or (event.retries or 0) >= len(record.attempts):
+            _begin(record, event)
+    elif record.state == states.RECEIVED:
+        if event.at >= (record.received_at or 0.0):
+            _begin(record, event)
+    elif _reopens(record, event):
+        _end_attempt(record)
+        _begin(record, event)
+    elif record.received_at is None and not _is_of_ended_run(record, event):
+        record.received_at = event.at
+
+
+def _begin(record: TaskRecord, event: Event) -> None:
+    _enter(record, states.RECEIVED, event.at)
+    record.received_at = event.at
+    _run_by(record, event)
+
+
+def _started(record: TaskRecord, event: Event, first: bool) -> None:
+    if record.state == states.STARTED:
+        if event.at <= (record.started_at or 0.0):
+            _insert_begun_run(record, event)
+            return
+        # Taken again while it ran: by another worker after the visibility timeout, or after a
+        # crash; the run it had will not report its end.
+        _end_attempt(record)
+    elif _is_of_ended_run(record, event):
+        _note_start_of_ended_run(record, event)
+        return
+    elif record.is_ready:
+        if not _reopens(record, event):
+            if record.started_at is None and record.worker in (None, event.hostname):
+                record.started_at = event.at
+                record.pid = event.pid
+            else:
+                _insert_begun_run(record, event)
+            return
+        _end_attempt(record)
+    _enter(record, states.STARTED, event.at)
+    record.started_at = event.at
+    record.pid = event.pid
+    _run_by(record, event)
+
+
+def _retried(record: TaskRecord, event: Event, first: bool) -> None:
+    attempt = Attempt(
+        number=len(record.attempts) + 1,
+        started_at=record.started_at,
+        ended_at=event.at,
+        outcome=states.RETRY,
+        exception=event.exception,
+        worker=event.hostname or record.worker,
+    )
+    if any(
+        earlier.ended_at == event.at and earlier.outcome == states.RETRY
+        for earlier in record.attempts
+    ):
+        return
+    run_at = _run_at(record)
+    late = (run_at is not None and run_at > event.at) or (
+        record.finished_at is not None and record.finished_at >= event.at
+    )
+    if late or _is_of_ended_run(record, event):
+        _insert_ended_run(record, attempt)
+        return
+    if record.is_ready:
+        _end_attempt(record)
+    record.attempts = (*record.attempts, attempt)
+    _enter(record, states.RETRY, event.at)
+    record.exception = event.exception
+    record.traceback = event.traceback
+    _run_by(record, event)
+    record.received_at = record.started_at = record.pid = None
+    record.runtime_s = None
+
+
+def _cancelled(record: TaskRecord, event: Event, first: bool) -> None:
+    """The worker gave a late-acking task back because it lost its broker connection."""
+    event = copy(event)
+    event.exception = "cancelled by Celery: the worker lost its connection to the broker"
+    _retried(record, event, first)
+
+
+def _ended(record: TaskRecord, event: Event, first: bool) -> None:
+    state = _END_STATE[event.type]
+    if record.is_ready and record.state != states.LOST:
+        standing = _PRECEDENCE.get(record.state, 0)
+        if standing > _PRECEDENCE[state]:
+            return
+        if standing == _PRECEDENCE[state] and event.at < (record.finished_at or 0.0):
+            return
+    elif _is_of_ended_run(record, event) or _runs_elsewhere(record, event):
+        return
+    record.finished_at = event.at
+    _enter(record, state, event.at, keep_end=True)
+    record.result = event.result
+    record.result_exact = event.result_exact
+    record.exception = event.exception
+    record.traceback = event.traceback
+    record.runtime_s = event.runtime
+    if event.runtime is None and record.started_at is not None:
+        record.runtime_s = max(0.0, event.at - record.started_at)
+    if state == states.REVOKED and event.exception is None:
+        record.exception = f"TaskRevokedError: {_revoked_because(event)}"
+    _run_by(record, event)
+
+
+def _waits(record: TaskRecord, event: Event, first: bool) -> None:
+    """The broker holds its message: tells everything of it but when it was sent."""
+    _describe(record, event)
+    if event.queue:
+        record.queue = event.queue
+
+
+def _is_held(record: TaskRecord, event: Event, first: bool) -> None:
+    """A worker says it has the task but has not started it."""
+    _describe(record, event)
+    if event.queue and record.queue is None:
+        record.queue = event.queue
+    if first or record.state == states.PENDING:
+        _enter(record, states.RECEIVED, event.at)
+        _run_by(record, event)
+
+
+def _is_active(record: TaskRecord, event: Event, first: bool) -> None:
+    """A worker says it runs the task since ``event.at``."""
+    _describe(record, event)
+    if event.queue and record.queue is None:
+        record.queue = event.queue
+    if record.state in (states.PENDING, states.RECEIVED, states.RETRY, states.LOST):
+        record.finished_at = None
+        _enter(record, states.STARTED, event.at)
+        record.started_at = event.at
+        _run_by(record, event)
+
+
+def _progressed(record: TaskRecord, event: Event, first: bool) -> None:
+    if not record.is_ready:
+        record.progress = event.progress
+
+
+_STEPS: dict[str, Callable[[TaskRecord, Event, bool], None]] = {
+    "task-sent": _sent,
+    "task-received": _received,
+    "task-started": _started,
+    "task-retried": _retried,
+    "task-cancelled": _cancelled,
+    "umbel-waiting": _waits,
+    "umbel-reserved": _is_held,
+    "umbel-scheduled": _is_held,
+    "umbel-active": _is_active,
+    "umbel-progress": _progressed,
+    **dict.fromkeys(_END_STATE, _ended),
+}
+
+
+def _describe(record: TaskRecord, event: Event) -> None:
+    """Take over what the event says the task is; a later run's message wins, nothing known is lost."""
+    later = (event.retries or 0) >= record.retries
+    if event.name and (later or not record.name):
+        record.name = event.name
+    if event.args is not None and (event.args_exact or not record.args_exact):
+        record.args = event.args
+        record.kwargs = event.kwargs
+        record.args_exact = event.args_exact
+        record.args_complete = bool(event.args_complete)
+    for field in ("root_id", "parent_id", "group_id", "priority"):
+        value = getattr(event, field)
+        if value is not None:
+            setattr(record, field, value)
+    if event.eta is not None and later:
+        record.eta = instant(event.eta)
+    if event.expires is not None and later:
+        record.expires = instant(event.expires)
+    if later and event.retries is not None:
+        record.retries = event.retries
+    if event.tags:
+        record.tags = {**record.tags, **event.tags}
+
+
+def instant(text: str) -> float | None:
+    """Return the Unix seconds of an ISO 8601 text; a zone left out means UTC, None if unreadable."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _enter(record: TaskRecord, state: str, at: float, *, keep_end: bool = False) -> None:
+    record.state = state
+    record.state_at = at
+    if not keep_end:
+        record.finished_at = None
+
+
+def _run_by(record: TaskRecord, event: Event) -> None:
+    if event.hostname:
+        record.worker = event.hostname
+
+
+def _run_at(record: TaskRecord) -> float | None:
+    """When the present run was last heard of before its end."""
+    return record.started_at if record.started_at is not None else record.received_at
+
+
+def _is_of_ended_run(record: TaskRecord, event: Event) -> bool:
+    """Whether ``event`` belongs to a run that is already among ``attempts``."""
+    if not record.attempts:
+        return False
+    last = record.attempts[-1]
+    if last.ended_at is None or event.at > last.ended_at:
+        return False
+    return last.worker is None or not event.hostname or last.worker == event.hostname
+
+
+def _runs_elsewhere(record: TaskRecord, event: Event) -> bool:
+    """Whether another worker took the task since ``event`` happened."""
+    run_at = _run_at(record)
+    return (
+        run_at is not None
+        and run_at > event.at
+        and bool(event.hostname)
+        and record.worker not in (None, event.hostname)
+    )
+
+
+def _reopens(record: TaskRecord, event: Event) -> bool:
+    return record.finished_at is not None and event.at > record.finished_at
+
+
+def _end_attempt(record: TaskRecord) -> None:
+    """Move the run that the record shows into ``attempts`` and forget its outcome."""
+    attempt = Attempt(
+        number=len(record.attempts) + 1,
+        started_at=record.started_at,
+        ended_at=record.finished_at,
+        outcome=record.state,
+        exception=record.exception,
+        worker=record.worker,
+    )
+    record.attempts = (*record.attempts, attempt)
+    record.received_at = record.started_at = record.finished_at = record.runtime_s = None
+    record.result = record.exception = record.traceback = record.pid = None
+    record.result_exact = False
+    record.progress = None
+
+
+def _note_start_of_ended_run(record: TaskRecord, event: Event) -> None:
+    last = record.attempts[-1]
+    if last.started_at is None:
+        noted = msgspec.structs.replace(last, started_at=event.at)
+        record.attempts = (*record.attempts[:-1], noted)
+
+
+def _insert_begun_run(record: TaskRecord, event: Event) -> None:
+    """Keep the start, told late, of a run on another worker that came before the present one."""
+    if event.hostname in ("", record.worker) or any(
+        attempt.started_at == event.at for attempt in record.attempts
+    ):
+        return
+    begun = Attempt(0, event.at, None, states.STARTED, None, event.hostname)
+    record.attempts = _numbered((*record.attempts, begun))
+
+
+def _insert_ended_run(record: TaskRecord, ended: Attempt) -> None:
+    """Put a run whose end is told late among the earlier ones, by the time it ended.
+
+    A run without an end that the same worker began before is this one.
+    """
+    started_at = None
+    others = []
+    for attempt in record.attempts:
+        is_same = attempt.ended_at is None and attempt.worker == ended.worker
+        if is_same and (attempt.started_at or 0.0) <= (ended.ended_at or 0.0):
+            started_at = attempt.started_at
+        else:
+            others.append(attempt)
+    others.append(msgspec.structs.replace(ended, started_at=started_at))
+    record.attempts = _numbered(others)
+
+
+def _numbered(attempts: Iterable[Attempt]) -> tuple[Attempt, ...]:
+    in_order = sorted(attempts, key=lambda each: each.ended_at or each.started_at or 0.0)
+    return tuple(
+        msgspec.structs.replace(attempt, number=n) for n, attempt in enumerate(in_order, 1)
+    )
+
+
+def _revoked_because(event: Event) -> str:
+    if event.expired:
+        return "expired"
+    return "terminated" if event.terminated else "revoked"

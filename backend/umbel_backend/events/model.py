@@ -1,0 +1,68 @@
+"""One event as it came off the wire, typed; the only form in which events travel inside Umbel."""
+
+from __future__ import annotations
+
+import msgspec
+
+from umbel_backend.records import Progress
+
+
+class Event(msgspec.Struct, rename={"id": "uuid", "at": "timestamp"}, kw_only=True):
+    """A Celery task or worker event, or a finding of ours put in the same words.
+
+    Fields an event does not have are None. After `umbel_backend.events.door` let it in, texts are
+    bounded and hold no control characters, and ``at`` is a plausible instant.
+    """
+
+    type: str
+    """Celery's event type, ``task-received``; ours begin with ``umbel-``."""
+    hostname: str = ""
+    """Node name of the sender: a worker, or a producer for ``task-sent``."""
+    at: float = 0.0
+    """Unix seconds, by the sender's clock, corrected when that clock is known to be off."""
+    arrived_at: float = 0.0
+    """Unix seconds by this machine's clock."""
+    utcoffset: float | None = None
+    pid: int | None = None
+    clock: int | None = None
+
+    id: str = ""
+    """The task's id; empty for worker events."""
+    name: str | None = None
+    args: str | None = None
+    kwargs: str | None = None
+    root_id: str | None = None
+    parent_id: str | None = None
+    group_id: str | None = None
+    retries: int | None = None
+    eta: str | None = None
+    expires: str | None = None
+    queue: str | None = None
+    exchange: str | None = None
+    routing_key: str | None = None
+    result: str | None = None
+    runtime: float | None = None
+    exception: str | None = None
+    traceback: str | None = None
+    terminated: bool | None = None
+    expired: bool | None = None
+
+    freq: float | None = None
+    active: int | None = None
+    processed: int | None = None
+    loadavg: list[float] | None = None
+    sw_ident: str | None = None
+    sw_ver: str | None = None
+    sw_sys: str | None = None
+
+    priority: int | None = None
+    """Only in findings: events do not carry it."""
+    args_exact: bool = False
+    """Only in findings: ``args`` and ``kwargs`` are JSON text of the message's values."""
+    args_complete: bool | None = None
+    """Only in findings; for events it is judged from the repr."""
+    tags: dict[str, str] | None = None
+    result_exact: bool = False
+    """Only in findings: ``result`` is JSON text of the value."""
+    progress: Progress | None = None
+    """Only in findings: what ``update_state`` stored."""

@@ -1,0 +1,154 @@
+"""The recorder's working memory: the tasks and workers it folds events onto between two writes.
+
+Holds what changed since the last write (coalesced: a task that changed five times is written once)
+and, within a bound, what was written lately, because its next event is likely near. What is not in
+memory is loaded from the database before an event is folded onto it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from umbel_backend.events.fold import fold
+from umbel_backend.events.fold_workers import fold_worker
+from umbel_backend.events.model import Event
+from umbel_backend.records import TaskRecord, WorkerRecord
+
+Load = Callable[[Sequence[str]], Mapping[str, TaskRecord]]
+
+_FIRST_TYPES = frozenset({"task-sent", "task-received", "umbel-waiting"})
+
+
+class Memory:
+    """Folds batches of events and hands out what must be written.
+
+    Args:
+        load: Returns the stored records of the given ids, those that exist.
+        capacity: Records kept besides those not yet written.
+    """
+
+    def __init__(self, load: Load, *, capacity: int = 50_000) -> None:
+        self._load = load
+        self._capacity = capacity
+        self._tasks: dict[str, TaskRecord] = {}
+        self._changed: dict[str, TaskRecord] = {}
+        self._ended: list[TaskRecord] = []
+        self.workers: dict[str, WorkerRecord] = {}
+        self._changed_workers: set[str] = set()
+        self._only_queue: dict[str, str] = {}
+
+    @property
+    def pending(self) -> int:
+        """How many tasks wait to be written."""
+        return len(self._changed)
+
+    def consumes_only(self, worker: str, queue: str | None) -> None:
+        """Note that ``worker`` consumes from ``queue`` alone, so that its tasks came from there."""
+        if queue is None:
+            self._only_queue.pop(worker, None)
+        else:
+            self._only_queue[worker] = queue
+
+    def fold(self, events: Sequence[Event]) -> None:
+        """Fold ``events`` in their order.
+
+        Raises:
+            DatabaseUnavailable: A record they build on could not be loaded; nothing was folded.
+        """
+        self._recall(events)
+        tasks, changed = self._tasks, self._changed
+        for event in events:
+            task_id = event.id
+            if not task_id:
+                self._fold_worker(event)
+                continue
+            before = tasks.get(task_id)
+            after = fold(before, event)
+            if after.queue is None and after.worker in self._only_queue:
+                after.queue = self._only_queue[after.worker]
+            tasks[task_id] = changed[task_id] = after
+            if after.finished_at is not None and (before is None or before.finished_at is None):
+                self._ended.append(after)
+            if event.type in ("task-succeeded", "task-failed", "task-received"):
+                self._fold_worker(event)
+
+    def take(self, limit: int) -> tuple[list[TaskRecord], list[TaskRecord]]:
+        """Take what must be written: at most ``limit`` tasks, and all that ended since the last take."""
+        if len(self._changed) <= limit:
+            changed, self._changed = list(self._changed.values()), {}
+        else:
+            ids = [task_id for task_id, _ in zip(self._changed, range(limit), strict=False)]
+            changed = [self._changed.pop(task_id) for task_id in ids]
+        ended, self._ended = self._ended, []
+        self._forget()
+        return changed, ended
+
+    def take_workers(self) -> list[WorkerRecord]:
+        """Take the workers that changed since the last take."""
+        taken = [self.workers[name] for name in self._changed_workers]
+        self._changed_workers = set()
+        return taken
+
+    def give_back(self, changed: Iterable[TaskRecord], ended: Sequence[TaskRecord]) -> None:
+        """Take back what could not be written; what changed again meanwhile stays as it is."""
+        for record in changed:
+            self._tasks.setdefault(record.id, record)
+            self._changed.setdefault(record.id, self._tasks[record.id])
+        self._ended = [*ended, *self._ended]
+
+    def update_worker(self, record: WorkerRecord) -> None:
+        """Replace what is known of a worker."""
+        self.workers[record.hostname] = record
+        self._changed_workers.add(record.hostname)
+
+    def shed(self, limit: int) -> int:
+        """Give up the oldest changes beyond ``limit``; returns how many tasks were given up."""
+        excess = len(self._changed) - limit
+        if excess <= 0:
+            return 0
+        for task_id in list(self._changed)[:excess]:
+            del self._changed[task_id]
+            self._tasks.pop(task_id, None)
+        return excess
+
+    def _fold_worker(self, event: Event) -> None:
+        name = event.hostname
+        if name:
+            self.workers[name] = fold_worker(self.workers.get(name), event)
+            self._changed_workers.add(name)
+
+    def _recall(self, events: Sequence[Event]) -> None:
+        """Load the records that events build on and that are not in memory.
+
+        A first event of a first run is taken for the beginning of an unknown task; should the task
+        be known after all, the writer keeps what the stored row has and this record has not.
+        """
+        known = self._tasks
+        begun: set[str] = set()
+        missing: dict[str, None] = {}
+        for event in events:
+            task_id = event.id
+            if not task_id or task_id in known or task_id in begun:
+                continue
+            if event.type in _FIRST_TYPES and not event.retries:
+                begun.add(task_id)
+            else:
+                missing[task_id] = None
+        if missing:
+            known.update(self._load(list(missing)))
+
+    def _forget(self) -> None:
+        """Drop the records longest in memory that wait for nothing."""
+        excess = len(self._tasks) - self._capacity - len(self._changed)
+        if excess <= 0:
+            return
+        # A tenth more than needed, so that this walk is rare.
+        goal = excess + self._capacity // 10
+        dropped = []
+        for task_id in self._tasks:
+            if task_id not in self._changed:
+                dropped.append(task_id)
+                if len(dropped) >= goal:
+                    break
+        for task_id in dropped:
+            del self._tasks[task_id]

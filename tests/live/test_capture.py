@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -139,7 +140,7 @@ def test_a_broker_that_dies_and_comes_back_leaves_a_gap_and_goes_on(tmp_path: Pa
 
 def test_a_server_that_cuts_off_a_slow_reader_leaves_a_gap(broker_url: str) -> None:
     with watching(broker_url) as watch:
-        server = redis.Redis.from_url(broker_url)
+        server: Any = redis.Redis.from_url(broker_url)
         server.execute_command("CLIENT KILL TYPE pubsub")
         wait_until(lambda: watch.capture.status().gaps == 1, describe="the gap")
         watch.take()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+from umbel_backend.events.text import CUT
 
 _LENGTH_LIMIT = 1_000
 """Celery cuts a repr near 1,024 characters; from here on an ellipsis may be its mark."""
@@ -18,7 +21,7 @@ def is_whole(text: str) -> bool:
     Celery marks a cut with ``...``. A text that merely contains three dots is told apart by reading
     the repr as a literal; where that fails it counts as cut.
     """
-    if text.endswith("…"):
+    if text.endswith(CUT):
         return False
     if "..." not in text:
         return True
@@ -38,11 +41,18 @@ def tags_in(kwargs: str, names: Iterable[str]) -> dict[str, str] | None:
     wanted = [name for name in names if name in kwargs]
     if not wanted or not is_whole(kwargs):
         return None
-    try:
-        values = ast.literal_eval(kwargs)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return None
+    values = _literal(kwargs)
     return tags_of(values, wanted) if isinstance(values, dict) else None
+
+
+def _literal(text: str) -> Any:
+    """Read a Python literal or JSON; None if it is neither."""
+    for read in (ast.literal_eval, json.loads):
+        try:
+            return read(text)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            continue
+    return None
 
 
 def tags_of(values: Mapping[Any, Any], names: Iterable[str]) -> dict[str, str] | None:

@@ -17,7 +17,7 @@ from umbel_backend.events.arguments import is_whole, tags_in
 from umbel_backend.events.clocks import Clocks
 from umbel_backend.events.exceptions import describe
 from umbel_backend.events.model import Event
-from umbel_backend.events.text import clean
+from umbel_backend.events.text import CUT, clean, clean_json
 from umbel_backend.redact import Redactor
 from umbel_backend.settings import Settings
 
@@ -139,6 +139,21 @@ class Door:
                 events.append(event)
         return events
 
+    def admit_findings(self, findings: Iterable[Event]) -> list[Event]:
+        """Let in what the broker view found: bounded, cleaned and redacted as events are.
+
+        Keeps what only findings may say. Their ``at`` is this machine's time already.
+        """
+        admitted = []
+        for finding in findings:
+            if not 0 < len(finding.id) <= _ID_LIMIT:
+                self.malformed += 1
+                continue
+            self._clean_task(finding)
+            finding.group_id = finding.group_id and clean(finding.group_id, _ID_LIMIT)
+            admitted.append(finding)
+        return admitted
+
     def _read_leniently(self, body: bytes) -> list[Event]:
         """Read what has wrong types or broken text, field by field."""
         try:
@@ -183,21 +198,37 @@ class Door:
         if event.args is not None or event.kwargs is not None:
             self._clean_arguments(event)
         if event.result is not None:
-            event.result = self._redact(clean(event.result, self._text_limit))
+            bounded = clean_json if event.result_exact else clean
+            event.result = self._redact(bounded(event.result, self._text_limit))
+            event.result_exact = event.result_exact and not event.result.endswith(CUT)
         if event.runtime is not None and not 0 <= event.runtime < 1e10:
             event.runtime = None
         if event.exception is not None or event.traceback is not None:
             self._clean_exception(event)
         event.retries = _bounded(event.retries)
-        for field in ("root_id", "parent_id", "queue", "exchange", "routing_key", "eta", "expires"):
-            value = getattr(event, field)
-            if value is not None and not (len(value) <= _ID_LIMIT and value.isprintable()):
-                setattr(event, field, clean(value, _ID_LIMIT))
+        names = (
+            event.root_id,
+            event.parent_id,
+            event.queue,
+            event.exchange,
+            event.routing_key,
+            event.eta,
+            event.expires,
+        )
+        for name in names:
+            if name is not None and not (len(name) <= _ID_LIMIT and name.isprintable()):
+                _clean_names(event)
+                break
 
     def _clean_arguments(self, event: Event) -> None:
-        args = clean(event.args or "()", self._text_limit)
-        kwargs = clean(event.kwargs or "{}", self._text_limit)
-        event.args_complete = is_whole(args) and is_whole(kwargs)
+        bounded = clean_json if event.args_exact else clean
+        args = bounded(event.args or "()", self._text_limit)
+        kwargs = bounded(event.kwargs or "{}", self._text_limit)
+        if event.args_exact:
+            event.args_exact = not (args.endswith(CUT) or kwargs.endswith(CUT))
+            event.args_complete = event.args_exact
+        else:
+            event.args_complete = is_whole(args) and is_whole(kwargs)
         if event.tags is None and self._tags and len(kwargs) > 2:
             tags = tags_in(kwargs, self._tags)
             event.tags = tags and {name: self._redact(value) for name, value in tags.items()}
@@ -209,11 +240,18 @@ class Door:
         traceback = event.traceback
         if traceback is not None and len(traceback) > self._traceback_limit:
             # The end names the exception: keep it rather than the beginning.
-            traceback = "…\n" + traceback[-self._traceback_limit :]
+            traceback = f"{CUT}\n" + traceback[-self._traceback_limit :]
         traceback = traceback and clean(traceback, self._traceback_limit + 2)
         described = describe(text, traceback)
         event.exception = described and self._redact(clean(described, self._text_limit))
         event.traceback = traceback and self._redact(traceback)
+
+
+def _clean_names(event: Event) -> None:
+    for field in ("root_id", "parent_id", "queue", "exchange", "routing_key", "eta", "expires"):
+        value = getattr(event, field)
+        if value is not None:
+            setattr(event, field, clean(value, _ID_LIMIT))
 
 
 def _clean_worker(event: Event) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 CUT = "…"
@@ -25,6 +26,22 @@ def clean(text: str, limit: int) -> str:
     if text.isprintable():
         return text
     return _UNSAFE.sub(_escape, text)
+
+
+def clean_json(text: str, limit: int) -> str:
+    """Return JSON ``text`` as `clean` does, but with escapes that leave it JSON of the same value.
+
+    A text that had to be cut is JSON no longer; it ends with `CUT`.
+    """
+    if len(text) > limit:
+        text = text[: limit - 1] + CUT
+    if text.isprintable():
+        return text
+    return _UNSAFE.sub(_escape_in_json, text)
+
+
+def _escape_in_json(match: re.Match[str]) -> str:
+    return json.dumps(match[0])[1:-1]
 
 
 def _escape(match: re.Match[str]) -> str:

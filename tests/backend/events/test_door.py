@@ -233,3 +233,29 @@ def test_no_bytes_raise(payload: bytes) -> None:
     entrance = door()
     entrance.open_envelope(payload, NOW)
     entrance.open_body(payload, "application/json", NOW)
+
+
+def test_exact_arguments_of_a_finding_stay_exact_json_with_unsafe_characters_escaped() -> None:
+    exact = ["\x9b2J", "‮", "ü", "😀"]
+    finding = Event(
+        type="umbel-waiting",
+        id="t1",
+        args=msgspec.json.encode(exact).decode(),
+        kwargs='{"deployment_id": "d-1", "n": null, "token": "x"}',
+        args_exact=True,
+    )
+    (admitted,) = door().admit_findings([finding])
+    assert admitted.args is not None
+    assert admitted.args.isprintable()
+    assert json.loads(admitted.args) == exact
+    assert json.loads(admitted.kwargs or "") == {"deployment_id": "d-1", "n": None, "token": "***"}
+    assert (admitted.args_exact, admitted.args_complete) == (True, True)
+    assert admitted.tags == {"deployment_id": "d-1"}
+
+
+def test_exact_arguments_too_long_to_keep_are_exact_no_more() -> None:
+    finding = Event(
+        type="umbel-waiting", id="t1", args=json.dumps(["x" * 900]), kwargs="{}", args_exact=True
+    )
+    (admitted,) = door().admit_findings([finding])
+    assert (admitted.args_exact, admitted.args_complete) == (False, False)

@@ -6,6 +6,9 @@ import re
 
 _REPR = re.compile(r"^([A-Za-z_][\w.]*)\((.*)\)$", re.DOTALL)
 _LAST_LINE = re.compile(r"^([A-Za-z_][\w.]*)(?:: (.*))?$", re.DOTALL)
+_WRAPPER = "ExceptionWithTraceback"
+"""What Celery's event names instead of the class after a hard time limit or a lost worker."""
+
 _QUOTED = re.compile(r"""^(['"])(.*)\1,?$""", re.DOTALL)
 
 
@@ -17,6 +20,8 @@ def describe(text: str | None, traceback: str | None) -> str | None:
         traceback: The event's ``traceback``; its last paragraph is what Python printed.
     """
     described = _from_repr(text) if text else None
+    if described == _WRAPPER:
+        described = None
     printed = _from_traceback(traceback, described) if traceback else None
     return printed or described
 
@@ -29,6 +34,7 @@ def _from_repr(text: str) -> str:
     quoted = _QUOTED.match(arguments)
     if quoted is not None:
         arguments = quoted[2].replace("\\n", "\n").replace("\\'", "'").replace('\\"', '"')
+    arguments = arguments.removesuffix(",")
     return f"{name}: {arguments}" if arguments else name
 
 
@@ -44,5 +50,9 @@ def _from_traceback(traceback: str, described: str | None) -> str | None:
         name = match[1].rpartition(".")[2]
         if described is not None and not described.startswith(name):
             continue
-        return f"{name}: {match[2]}" if match[2] else name
+        message = match[2] or ""
+        if message.startswith(f"{name}("):
+            # Celery's time limits print their own repr as their message.
+            return _from_repr(message)
+        return f"{name}: {message}" if message else name
     return None

@@ -62,10 +62,6 @@ def _sent(record: TaskRecord, event: Event, first: bool) -> None:
 
 
 def _received(record: TaskRecord, event: Event, first: bool) -> None:
-    if record.state == states.STARTED and (event.retries or 0) > record.retries:
-        # The run it shows was retried, though nothing told so.
-        record.state = states.RETRY
-        _end_attempt(record)
     _describe(record, event)
     if first or record.state == states.PENDING:
         if not _is_of_ended_run(record, event):
@@ -79,6 +75,9 @@ def _received(record: TaskRecord, event: Event, first: bool) -> None:
     elif _reopens(record, event):
         _end_attempt(record)
         _begin(record, event)
+    elif record.state == states.STARTED and (event.retries or 0) > len(record.attempts):
+        # The message of the next run is there before the worker tells that this one is retried.
+        record.received_at = event.at
     elif record.received_at is None and not _is_of_ended_run(record, event):
         record.received_at = event.at
 
@@ -129,6 +128,9 @@ def _retried(record: TaskRecord, event: Event, first: bool) -> None:
         for earlier in record.attempts
     ):
         return
+    next_received_at = None
+    if record.started_at is not None and (record.received_at or 0.0) > record.started_at:
+        next_received_at = record.received_at
     run_at = _run_at(record)
     late = (run_at is not None and run_at > event.at) or (
         record.finished_at is not None and record.finished_at >= event.at
@@ -143,7 +145,7 @@ def _retried(record: TaskRecord, event: Event, first: bool) -> None:
     record.exception = event.exception
     record.traceback = event.traceback
     _run_by(record, event)
-    record.received_at = record.started_at = record.pid = None
+    record.received_at, record.started_at, record.pid = next_received_at, None, None
     record.runtime_s = None
 
 
@@ -156,7 +158,13 @@ def _cancelled(record: TaskRecord, event: Event, first: bool) -> None:
 
 def _ended(record: TaskRecord, event: Event, first: bool) -> None:
     state = _END_STATE[event.type]
+    if event.name is not None or event.queue is not None:
+        _describe(record, event)
+        record.queue = record.queue or event.queue
     if record.is_ready and record.state != states.LOST:
+        if event.type.startswith("umbel-"):
+            _add_exact_result(record, event, state)
+            return
         standing = _PRECEDENCE.get(record.state, 0)
         if standing > _PRECEDENCE[state]:
             return
@@ -176,6 +184,12 @@ def _ended(record: TaskRecord, event: Event, first: bool) -> None:
     if state == states.REVOKED and event.exception is None:
         record.exception = f"TaskRevokedError: {_revoked_because(event)}"
     _run_by(record, event)
+
+
+def _add_exact_result(record: TaskRecord, event: Event, state: str) -> None:
+    """The result backend keeps whole what the event of the same end had as a repr."""
+    if state == record.state and event.result_exact:
+        record.result, record.result_exact = event.result, True
 
 
 def _waits(record: TaskRecord, event: Event, first: bool) -> None:
@@ -239,7 +253,8 @@ def _describe(record: TaskRecord, event: Event) -> None:
         record.args_complete = bool(event.args_complete)
     if event.root_id is not None:
         record.root_id = event.root_id
-    if event.parent_id is not None:
+    # A retry names the run it came from, which is the same task.
+    if event.parent_id is not None and event.parent_id != record.id:
         record.parent_id = event.parent_id
     if event.group_id is not None:
         record.group_id = event.group_id

@@ -13,9 +13,11 @@ from umbel_backend.events.fold import fold
 from umbel_backend.events.fold_workers import fold_worker
 from umbel_backend.events.model import Event
 from umbel_backend.records import TaskRecord, WorkerRecord
+from umbel_backend.states import STARTED
 
 Load = Callable[[Sequence[str]], Mapping[str, TaskRecord]]
 
+_COUNTED = frozenset({"task-succeeded", "task-failed"})
 _FIRST_TYPES = frozenset({"task-sent", "task-received", "umbel-waiting"})
 
 
@@ -36,6 +38,7 @@ class Memory:
         self.workers: dict[str, WorkerRecord] = {}
         self._changed_workers: set[str] = set()
         self._only_queue: dict[str, str] = {}
+        self._started: dict[str, float] = {}
 
     @property
     def pending(self) -> int:
@@ -67,10 +70,19 @@ class Memory:
             if after.queue is None and after.worker in self._only_queue:
                 after.queue = self._only_queue[after.worker]
             tasks[task_id] = changed[task_id] = after
+            if after.state == STARTED:
+                self._started[task_id] = after.started_at or after.state_at
+            else:
+                self._started.pop(task_id, None)
             if after.finished_at is not None and (before is None or before.finished_at is None):
                 self._ended.append(after)
-            if event.type in ("task-succeeded", "task-failed", "task-received"):
+            if event.type in _COUNTED:
                 self._fold_worker(event)
+
+    def running_since(self, before: float, limit: int) -> list[str]:
+        """Return the ids of at most ``limit`` tasks that run since before ``before``, newest first."""
+        ids = [task_id for task_id, at in reversed(self._started.items()) if at < before]
+        return ids[:limit]
 
     def take(self, limit: int) -> tuple[list[TaskRecord], list[TaskRecord]]:
         """Take what must be written: at most ``limit`` tasks, and all that ended since the last take."""
@@ -152,3 +164,4 @@ class Memory:
                     break
         for task_id in dropped:
             del self._tasks[task_id]
+            self._started.pop(task_id, None)

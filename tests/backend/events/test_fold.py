@@ -226,6 +226,18 @@ def test_a_retry_keeps_the_run_that_failed() -> None:
     )
 
 
+def test_the_next_runs_message_may_come_before_the_retry_is_told() -> None:
+    record = folded(
+        event("received", 1.0, retries=0),
+        event("started", 2.0),
+        event("received", 2.9, retries=1),
+        event("retried", 3.0, exception="OSError: gone"),
+    )
+    assert (record.state, record.received_at, record.started_at) == (states.RETRY, 2.9, None)
+    record = fold(record, event("started", 5.0))
+    assert (record.state, record.started_at, len(record.attempts)) == (states.STARTED, 5.0, 1)
+
+
 def test_a_redelivery_after_the_end_opens_the_task_again() -> None:
     record = folded(
         event("started", 1.0),

@@ -1,7 +1,10 @@
 # Umbel. `make help` lists what there is; `make demo` and `make test` need nothing but Python 3.11+.
-PYTHON ?= python3
+# `make demo PYTHON=/path/to/python3.12` chooses another Python for the first installation.
+PYTHON ?= python3 python3.13 python3.12 python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
+# On more cores than this, starting a server and workers for each costs more than it gains.
+TEST_PROCESSES ?= 4
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
@@ -10,20 +13,36 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# The first Python that fits makes the environment; half an environment is not left behind.
 $(BIN)/python:
-	$(PYTHON) -m venv $(VENV)
+	@for python in $(PYTHON); do \
+	    "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+	        >/dev/null 2>&1 || continue; \
+	    echo "Making the environment $(VENV) with $$("$$python" --version) (once) …"; \
+	    "$$python" -m venv --clear $(VENV) && exit 0; \
+	    rm -rf $(VENV); exit 1; \
+	done; \
+	echo "Umbel needs Python 3.11, 3.12 or 3.13 and found none of them among: $(PYTHON)." \
+	    "Install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1
+
+# $(call install,EXTRAS): errors are shown, and the sentence after them says what to look at.
+install = $(BIN)/python -m pip install --quiet --editable '.[$(1)]' || { \
+	echo "Umbel could not be installed into $(VENV); is the package index reachable?" >&2; exit 1; }
 
 # One stamp per set of dependencies, so that the demo installs no more than it runs.
 $(VENV)/.demo-stamp: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable '.[demo]'
+	@echo "Installing Umbel into $(VENV) (once, about a minute) …"
+	@$(call install,demo)
 	@touch $@
 
 $(VENV)/.dev-stamp: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@echo "Installing Umbel and its test tools into $(VENV) (once, about a minute) …"
+	@$(call install,dev)
 	@touch $@ $(VENV)/.demo-stamp
 
 $(VENV)/.bench-stamp: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	@echo "Installing Umbel, its test tools and Flower into $(VENV) (once) …"
+	@$(call install,bench)
 	@touch $@ $(VENV)/.dev-stamp $(VENV)/.demo-stamp
 
 .PHONY: demo
@@ -32,7 +51,7 @@ demo: $(VENV)/.demo-stamp ## Start a whole demo cluster with live traffic and th
 
 .PHONY: test
 test: $(VENV)/.dev-stamp ## Run every test (starts its own servers and workers)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses $(TEST_PROCESSES) --dist loadgroup $(ARGS)
 
 .PHONY: check
 check: format-check lint types contracts test ## Everything that must be green before a commit

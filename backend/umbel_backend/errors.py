@@ -45,6 +45,10 @@ class DatabaseUnavailable(UmbelError):
     exit_code = 3
 
 
+class LeaseLost(UmbelError):
+    """Another process holds the lease now; what this one was about to write was not written."""
+
+
 class NotPermitted(UmbelError):
     """The operator's role or a read-only context does not allow this."""
 

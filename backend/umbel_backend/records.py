@@ -210,6 +210,8 @@ class MessageRecord(msgspec.Struct, kw_only=True):
     """Seconds since it was first seen waiting; None if not watched."""
     headers: dict[str, str] = {}
     """Custom headers with text or number values, for tags."""
+    problem: str | None = None
+    """Why the entry cannot be read as a task message, as a phrase; then ``id`` and ``name`` are empty."""
 
 
 class Gap(msgspec.Struct, kw_only=True, frozen=True):

@@ -128,6 +128,9 @@ def _retried(record: TaskRecord, event: Event, first: bool) -> None:
         for earlier in record.attempts
     ):
         return
+    if _is_of_earlier_run(record, event):
+        _insert_ended_run(record, attempt)
+        return
     next_received_at = None
     if record.started_at is not None and (record.received_at or 0.0) > record.started_at:
         next_received_at = record.received_at
@@ -304,6 +307,18 @@ def _is_of_ended_run(record: TaskRecord, event: Event) -> bool:
     if last.ended_at is None or event.at > last.ended_at:
         return False
     return last.worker is None or not event.hostname or last.worker == event.hostname
+
+
+def _is_of_earlier_run(record: TaskRecord, event: Event) -> bool:
+    """Whether a retry told only now belongs to a run that had to make way for the present one.
+
+    A pool with a free process can start the next run before the worker has told that the one
+    before it is retried.
+    """
+    told = sum(attempt.outcome == states.RETRY for attempt in record.attempts)
+    return record.retries > told and any(
+        attempt.ended_at is None and attempt.worker == event.hostname for attempt in record.attempts
+    )
 
 
 def _runs_elsewhere(record: TaskRecord, event: Event) -> bool:

@@ -29,7 +29,7 @@ class Memory:
         capacity: Records kept besides those not yet written.
     """
 
-    def __init__(self, load: Load, *, capacity: int = 50_000) -> None:
+    def __init__(self, load: Load, *, capacity: int = 20_000) -> None:
         self._load = load
         self._capacity = capacity
         self._tasks: dict[str, TaskRecord] = {}

@@ -175,6 +175,9 @@ class Watch:
         if self._settings.context.enable_events:
             switched = self._control.enable_events(inspection.workers.keys())
             enabled = [name for name, outcome in switched.items() if outcome == "enabled"]
+        if enabled:
+            # Whatever they did before now, no event told.
+            self._reconcile.set()
         self._hand_over(answers=list(inspection.workers.values()), enabled=enabled)
 
     def _note_consumers(self, inspection: Inspection, *, everyone: bool) -> None:

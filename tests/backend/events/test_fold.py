@@ -238,6 +238,20 @@ def test_the_next_runs_message_may_come_before_the_retry_is_told() -> None:
     assert (record.state, record.started_at, len(record.attempts)) == (states.STARTED, 5.0, 1)
 
 
+def test_the_next_run_may_start_before_the_retry_is_told() -> None:
+    record = folded(
+        event("received", 1.0, retries=0),
+        event("started", 2.0),
+        event("received", 2.9, retries=1),
+        event("started", 3.0),
+        event("retried", 3.1, exception="OSError: gone"),
+    )
+    assert (record.state, record.started_at) == (states.STARTED, 3.0)
+    (attempt,) = record.attempts
+    assert (attempt.started_at, attempt.ended_at, attempt.outcome) == (2.0, 3.1, states.RETRY)
+    assert attempt.exception == "OSError: gone"
+
+
 def test_a_redelivery_after_the_end_opens_the_task_again() -> None:
     record = folded(
         event("started", 1.0),

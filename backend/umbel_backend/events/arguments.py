@@ -29,7 +29,7 @@ def is_whole(text: str) -> bool:
         return False
     try:
         return not _holds_ellipsis(ast.literal_eval(text))
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except (ValueError, SyntaxError, MemoryError, RecursionError, SystemError):
         return False
 
 
@@ -50,7 +50,7 @@ def _literal(text: str) -> Any:
     for read in (ast.literal_eval, json.loads):
         try:
             return read(text)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
+        except (ValueError, SyntaxError, MemoryError, RecursionError, SystemError):
             continue
     return None
 

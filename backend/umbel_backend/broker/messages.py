@@ -1,0 +1,272 @@
+"""From the bytes of a message in a Redis list to a `MessageRecord`, without ever trusting them.
+
+Only JSON is decoded; a body of any other kind stays what it is, and then the sender's own repr of
+the arguments is shown. An entry that Celery did not write becomes a row that says so.
+"""
+
+from __future__ import annotations
+
+import binascii
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from umbel_backend.broker.answers import text, whole
+from umbel_backend.events.arguments import is_whole
+from umbel_backend.events.fold import instant
+from umbel_backend.events.text import clean
+from umbel_backend.records import MessageRecord
+from umbel_backend.redact import Redactor
+from umbel_backend.settings import Settings
+
+NOT_CELERY = "not a message of Celery's"
+TOO_LARGE = "too large to be read"
+
+_STANDARD_HEADERS = frozenset(
+    [
+        "lang",
+        "task",
+        "id",
+        "shadow",
+        "eta",
+        "expires",
+        "group",
+        "group_index",
+        "retries",
+        "timelimit",
+        "root_id",
+        "parent_id",
+        "argsrepr",
+        "kwargsrepr",
+        "origin",
+        "ignore_result",
+        "replaced_task_nesting",
+        "stamped_headers",
+        "stamps",
+        "redelivered",
+        "compression",
+        "headers",
+        "clock",
+        "hostname",
+        "chord",
+        "reply_to",
+        "correlation_id",
+    ]
+)
+_HEADERS_LIMIT = 50
+_HEADERS_MARK = b'"headers": {'
+# kombu's own copy of the task's id, among the properties at the end.
+_ID = re.compile(rb'"correlation_id": ?"([\x20-\x21\x23-\x5b\x5d-\x7e]{1,255})"')
+
+
+class Wire(msgspec.Struct, rename={"content_type": "content-type"}):
+    """A message as kombu's virtual transports write it; every field may be anything."""
+
+    headers: Any = None
+    properties: Any = None
+    content_type: Any = None
+    body: Any = None
+
+
+class _Tail(msgspec.Struct):
+    headers: Any = None
+    properties: Any = None
+
+
+class _LegacyBody(msgspec.Struct):
+    """The body of message protocol 1, which carries everything itself."""
+
+    task: str
+    id: str
+    args: msgspec.Raw = msgspec.Raw(b"[]")
+    kwargs: msgspec.Raw = msgspec.Raw(b"{}")
+    retries: int | None = 0
+    eta: str | None = None
+    expires: str | None = None
+    taskset: str | None = None
+
+
+_read_wire = msgspec.json.Decoder(Wire).decode
+_read_tail = msgspec.json.Decoder(_Tail).decode
+_read_parts = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_read_legacy = msgspec.json.Decoder(_LegacyBody).decode
+_UNREADABLE = (ValueError, RecursionError, msgspec.MsgspecError)
+
+
+def read_wire(raw: bytes, size_bytes: int) -> Wire | None:
+    """Return the message in ``raw``; None if it is not one.
+
+    Args:
+        raw: The whole entry, or its end if it is larger than what was read.
+        size_bytes: Size of the whole entry.
+    """
+    try:
+        wire = _read_wire(raw) if len(raw) >= size_bytes else _read_end(raw)
+    except _UNREADABLE:
+        wire = _read_leniently(raw)
+    if wire is None or not isinstance(wire.headers, dict) or not isinstance(wire.properties, dict):
+        return None
+    return wire
+
+
+class MessageReader:
+    """Makes records of messages, with the bounds and the names of secrets in ``settings``."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._limit = settings.args_bytes
+        self._redact = Redactor(settings.redact).redact
+
+    def read(self, raw: bytes, size_bytes: int, *, position: int, queue: str) -> MessageRecord:
+        """Return the record of one entry; never raises for what is in it."""
+        record = MessageRecord(
+            position=position,
+            id="",
+            name="",
+            queue=queue,
+            size_bytes=size_bytes,
+            problem=NOT_CELERY,
+        )
+        wire = read_wire(raw, size_bytes)
+        if wire is None:
+            sender_id = _ID.search(raw) if len(raw) < size_bytes else None
+            if sender_id is not None:
+                record.id, record.problem = clean(sender_id[1].decode(), 255), TOO_LARGE
+            return record
+        record.priority = whole(wire.properties.get("priority"))
+        headers = wire.headers
+        if isinstance(headers.get("task"), str) and isinstance(headers.get("id"), str):
+            self._fill(record, headers)
+            if len(raw) >= size_bytes:
+                self._decode_body(record, wire)
+        elif not self._fill_legacy(record, wire):
+            return record
+        record.problem = None
+        return record
+
+    def _fill(self, record: MessageRecord, headers: Mapping[str, Any]) -> None:
+        record.id = clean(headers["id"], 255)
+        record.name = text(headers["task"])
+        record.retries = whole(headers.get("retries")) or 0
+        record.eta = _instant(headers.get("eta"))
+        record.expires = _instant(headers.get("expires"))
+        record.root_id = text(headers.get("root_id")) or None
+        record.parent_id = text(headers.get("parent_id")) or None
+        record.group_id = text(headers.get("group")) or None
+        record.headers = custom_headers(headers, self._redact)
+        args, kwargs = headers.get("argsrepr"), headers.get("kwargsrepr")
+        record.args = self._shown(args) if isinstance(args, str) and args else None
+        record.kwargs = self._shown(kwargs) if isinstance(kwargs, str) and kwargs else None
+        record.args_complete = (
+            record.args is not None
+            and record.kwargs is not None
+            and is_whole(record.args)
+            and is_whole(record.kwargs)
+        )
+
+    def _decode_body(self, record: MessageRecord, wire: Wire) -> None:
+        """Take the arguments themselves where the body is plain JSON and not too long."""
+        if wire.content_type != "application/json" or wire.headers.get("compression"):
+            return
+        try:
+            parts = _read_parts(_body_of(wire))
+        except _UNREADABLE:
+            return
+        if len(parts) >= 2:
+            self._take_exact(record, bytes(parts[0]), bytes(parts[1]))
+
+    def _take_exact(self, record: MessageRecord, args: bytes, kwargs: bytes) -> None:
+        texts = [safe_json(part) for part in (args, kwargs)]
+        shown_args, shown_kwargs = texts
+        if (
+            shown_args is None
+            or shown_kwargs is None
+            or max(map(len, map(str, texts))) > self._limit
+        ):
+            return
+        record.args, record.kwargs = self._redact(shown_args), self._redact(shown_kwargs)
+        record.args_exact = record.args_complete = True
+
+    def _fill_legacy(self, record: MessageRecord, wire: Wire) -> bool:
+        if wire.content_type != "application/json":
+            return False
+        try:
+            body = _read_legacy(_body_of(wire))
+        except _UNREADABLE:
+            return False
+        record.id, record.name = clean(body.id, 255), text(body.task)
+        record.retries = whole(body.retries) or 0
+        record.eta, record.expires = _instant(body.eta), _instant(body.expires)
+        record.group_id = text(body.taskset) or None
+        self._take_exact(record, bytes(body.args), bytes(body.kwargs))
+        return True
+
+    def _shown(self, value: str) -> str:
+        return self._redact(clean(value, self._limit))
+
+
+def custom_headers(headers: Mapping[str, Any], redact: Any) -> dict[str, str]:
+    """Return the headers that are not Celery's own and hold a text, a number or a truth, as text."""
+    nested = headers.get("headers")
+    given = {**nested, **headers} if isinstance(nested, dict) else headers
+    found: dict[str, str] = {}
+    for name, value in given.items():
+        if name in _STANDARD_HEADERS or not isinstance(value, str | int | float):
+            continue
+        shown = redact(f"{text(name)}={clean(str(value), 200)}").partition("=")[2]
+        found[text(name)] = shown
+        if len(found) >= _HEADERS_LIMIT:
+            break
+    return found
+
+
+def safe_json(raw: bytes) -> str | None:
+    """Return JSON as text that is printable as it stands; None if it is no JSON.
+
+    Characters that may not reach a screen are written as JSON escapes, so that it means the same.
+    """
+    try:
+        as_text = raw.decode()
+        return as_text if as_text.isprintable() else json.dumps(json.loads(as_text))
+    except _UNREADABLE:
+        return None
+
+
+def _body_of(wire: Wire) -> bytes:
+    body = wire.body
+    if not isinstance(body, str):
+        raise ValueError("the body is no text")
+    if wire.properties.get("body_encoding") == "base64":
+        return binascii.a2b_base64(body)
+    return body.encode()
+
+
+def _read_end(raw: bytes) -> Wire | None:
+    """Read headers and properties from the end of a message: kombu writes them after the body."""
+    start = raw.find(_HEADERS_MARK)
+    if start < 0:
+        return None
+    tail = _read_tail(b"{" + raw[start:])
+    return Wire(headers=tail.headers, properties=tail.properties)
+
+
+def _read_leniently(raw: bytes) -> Wire | None:
+    """Read what strict JSON does not allow but Python writes: NaN, lone surrogates."""
+    try:
+        value = json.loads(raw.decode(errors="backslashreplace"))
+    except _UNREADABLE:
+        return None
+    if not isinstance(value, dict):
+        return None
+    return Wire(
+        headers=value.get("headers"),
+        properties=value.get("properties"),
+        content_type=value.get("content-type"),
+        body=value.get("body"),
+    )
+
+
+def _instant(value: Any) -> float | None:
+    return instant(value) if isinstance(value, str) and len(value) <= 64 else None

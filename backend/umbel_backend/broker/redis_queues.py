@@ -1,0 +1,347 @@
+"""Queues on Redis and Valkey: lists that kombu pushes on the left and workers pop from the right.
+
+A queue is one list for each priority step, served in the order of the steps: the next to run is the
+last entry of the first list that has any. Nothing here writes, and nothing walks a long list in one
+command.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from umbel_backend.broker.cluster import Cluster
+from umbel_backend.broker.messages import MessageReader
+from umbel_backend.broker.queues import PAGE_LIMIT, Abilities, Found, Page, UnackedPage
+from umbel_backend.broker.redis_names import BindingTables, QueueNames
+from umbel_backend.broker.redis_scripts import DEPTH, PAGE
+from umbel_backend.broker.redis_unacked import Unacked
+from umbel_backend.broker.routing import Binding, is_internal
+from umbel_backend.broker.watched import FirstSeen, Rates
+from umbel_backend.events.fold import instant
+from umbel_backend.records import MessageRecord, QueueRecord
+from umbel_backend.settings import Settings
+
+if TYPE_CHECKING:
+    import redis
+
+_WHOLE_BYTES = 65_536
+"""Entries up to this size are read whole, of longer ones the end with the headers."""
+_TAIL_BYTES = 8_192
+_PAGE_BYTES = 16 << 20
+"""After looking at this much a page ends early."""
+_FIND_BYTES = 4 << 20
+_FIND_LIMIT = 200_000
+"""Messages looked at by one `RedisQueues.find`."""
+
+# kombu writes the task's id here for every message; quotes inside other texts are escaped.
+_ID = re.compile(rb'"correlation_id": ?"([^"\\]{1,255})"')
+_TAG = re.compile(rb'"delivery_tag": "([^"]+)"')
+
+
+@dataclass(frozen=True, slots=True)
+class _Depth:
+    lengths: tuple[int, ...]
+    head: str = ""
+    """Mark of the message that runs next; empty if there is none or it could not be read."""
+    head_eta: float | None = None
+    newest: tuple[str, ...] = ()
+
+
+class RedisQueues:
+    """Reads the queues of a Redis broker; see `umbel_backend.broker.queues.Queues`."""
+
+    abilities = Abilities(depth=True, priorities=True, unacked=True, waiting=True)
+
+    def __init__(self, cluster: Cluster, settings: Settings) -> None:
+        self._cluster = cluster
+        self._steps = cluster.priority_steps
+        self._reader = MessageReader(settings)
+        self._lock = threading.RLock()
+        self._tables = BindingTables(cluster)
+        self._names = QueueNames()
+        self._known = {self._names.add(name) for name in cluster.context.queues}
+        self._consumed: dict[Binding, None] = {}
+        self._unacked = Unacked(cluster)
+        self._seen = FirstSeen()
+        self._rates = Rates()
+        self._looked_at: set[str] = set()
+        """Queues that were measured before."""
+
+    def discover(self, consumed: Iterable[Binding] = ()) -> list[str]:
+        """Return configured, bound and consumed queues, sorted."""
+        with self._lock:
+            self._consumed.update(dict.fromkeys(consumed))
+            guesses = {"celery", *self._known, *(b.exchange for b in self._consumed)}
+            self._ask(lambda client: self._tables.refresh(client, guesses))
+            prefix = self._cluster.context.event_queue_prefix
+            for binding in self._bindings:
+                if binding.queue and not is_internal(binding.queue, prefix):
+                    self._known.add(self._names.add(binding.queue))
+            return sorted(self._known)
+
+    def measure(
+        self,
+        names: Collection[str],
+        *,
+        consumers: Mapping[str, int] | None = None,
+        taken: Mapping[str, int] | None = None,
+    ) -> list[QueueRecord]:
+        """Return depth, unacked, consumers, rates and age; see `Queues.measure`."""
+        with self._lock:
+            depths = self._ask(lambda client: self._depths(client, list(names)))
+            self._ask(self._unacked.refresh)
+            unacked = self._unacked.by_queue(self._bindings)
+            now = time.time()
+            records = []
+            for name, depth in zip(names, depths, strict=True):
+                if depth is not None:
+                    record = self._record(name, depth, now, taken)
+                    record.unacked = None if unacked is None else unacked.get(name, 0)
+                    if consumers is not None:
+                        record.consumers = consumers.get(name, 0)
+                        record.state = "flowing" if record.consumers else "no consumer"
+                    records.append(record)
+            return records
+
+    def waiting(self, queue: str, start: int = 0, limit: int = 100) -> Page:
+        """Return a page of what waits, across the priority steps; see `Queues.waiting`."""
+        start, limit = max(0, start), max(0, min(limit, PAGE_LIMIT))
+        with self._lock:
+            page: Page = self._ask(lambda client: self._page(client, queue, start, limit))
+            return page
+
+    def unacked(self, queue: str | None = None, start: int = 0, limit: int = 100) -> UnackedPage:
+        """Return what is not acknowledged, taken first comes first; see `Queues.unacked`."""
+        with self._lock:
+            self._ask(self._unacked.refresh)
+            raw = None if queue is None else self._names.raw(queue)
+            messages = self._unacked.messages(raw, self._bindings)
+            page = messages[max(0, start) : max(0, start) + max(0, limit)]
+            return UnackedPage(page, self._unacked.total, self._unacked.complete)
+
+    def find(self, ids: Collection[str], queues: Collection[str], timeout_s: float = 5.0) -> Found:
+        """Page through ``queues`` for the ids; see `Queues.find`."""
+        search = _Search({task_id.encode(): task_id for task_id in ids}, timeout_s)
+        for queue in queues:
+            for key in self._keys(queue):
+                if search.is_over:
+                    break
+                self._ask(lambda client, key=key, queue=queue: search.through(client, key, queue))
+        return Found(search.found, search.scanned, search.complete)
+
+    def close(self) -> None:
+        """Nothing of its own is open: the client belongs to the cluster."""
+
+    @property
+    def _bindings(self) -> tuple[Binding, ...]:
+        return (*self._tables.bindings, *self._consumed)
+
+    def _keys(self, queue: str) -> list[str]:
+        name = self._cluster.key_prefix + self._names.raw(queue)
+        sep = self._cluster.sep
+        return [f"{name}{sep}{step}" if step else name for step in self._steps]
+
+    def _ask(self, call: Any) -> Any:
+        """Run ``call`` with the client and translate what it raises."""
+        import redis
+
+        try:
+            return call(self._cluster.redis())
+        except (redis.RedisError, OSError) as error:
+            raise self._cluster.unavailable(error) from None
+
+    def _record(
+        self, name: str, depth: _Depth, now: float, taken: Mapping[str, int] | None
+    ) -> QueueRecord:
+        ready = sum(depth.lengths)
+        count = None if taken is None else taken.get(name, 0)
+        in_rate, out_rate = self._rates.read(name, now, ready, count)
+        return QueueRecord(
+            name=name,
+            ready=ready,
+            by_priority={
+                str(step): length for step, length in zip(self._steps, depth.lengths, strict=True)
+            },
+            read_at=now,
+            in_rate=in_rate,
+            out_rate=out_rate,
+            oldest_age_s=self._head_age(name, depth, now),
+        )
+
+    def _head_age(self, name: str, depth: _Depth, now: float) -> float | None:
+        """Return the least age of the message that runs next; None on the first look at a queue."""
+        marks = [mark for mark in (depth.head, *depth.newest) if mark]
+        watched = name in self._looked_at
+        self._looked_at.add(name)
+        self._seen.note(marks, now)
+        if not watched or not depth.head:
+            return None
+        age_s = self._seen.age_s(depth.head, now)
+        if depth.head_eta is not None:
+            # Until its ETA a message is not late, however long it has been there.
+            if depth.head_eta > now:
+                return None
+            age_s = min(age_s or 0.0, now - depth.head_eta)
+        return age_s
+
+    def _depths(self, client: redis.Redis, names: list[str]) -> list[_Depth | None]:
+        """Read all queues in one round trip."""
+        import redis
+
+        script = client.register_script(DEPTH)
+        try:
+            with client.pipeline(transaction=False) as pipe:
+                for name in names:
+                    script(keys=self._keys(name), client=pipe)
+                answers = pipe.execute(raise_on_error=False)
+        except redis.ResponseError:
+            answers = [None] * len(names)
+        return [
+            _depth(answer) if isinstance(answer, list) else self._plain_depth(client, name)
+            for name, answer in zip(names, answers, strict=True)
+        ]
+
+    def _plain_depth(self, client: redis.Redis, name: str) -> _Depth | None:
+        """Count without a script, where the server allows none; None if it is no queue."""
+        import redis
+
+        try:
+            with client.pipeline(transaction=False) as pipe:
+                for key in self._keys(name):
+                    pipe.llen(key)
+                return _Depth(tuple(pipe.execute()))
+        except redis.ResponseError:
+            return None  # another kind of key bears that name
+
+    def _page(self, client: redis.Redis, queue: str, start: int, limit: int) -> Page:
+        depth = self._plain_depth(client, queue)
+        lengths = depth.lengths if depth is not None else ()
+        ready, position, left = sum(lengths), start, limit
+        messages: list[MessageRecord] = []
+        passed = 0
+        for key, length in zip(self._keys(queue), lengths, strict=False):
+            first = position - passed
+            passed += length
+            if left <= 0 or first >= length:
+                continue
+            rows = min(left, length - first)
+            entries = _entries(client, key, first, rows)
+            for size, raw in entries:
+                messages.append(self._message(raw, size, position, queue))
+                position += 1
+            left -= rows
+            if len(entries) < rows:
+                break
+        more = bool(messages) and position < ready
+        return Page(messages, ready, position if more else None)
+
+    def _message(self, raw: bytes, size: int, position: int, queue: str) -> MessageRecord:
+        record = self._reader.read(raw, size, position=position, queue=queue)
+        now = time.time()
+        tag = _TAG.search(raw, max(0, len(raw) - 300))
+        if tag is not None:
+            mark = tag[1].decode(errors="replace")
+            record.age_s = self._seen.age_s(mark, now)
+            self._seen.note([mark], now)
+        return record
+
+
+class _Search:
+    """One search for ids through lists, page by page from the tail.
+
+    From the tail, because workers shorten a list at its head: so none is passed over.
+    """
+
+    def __init__(self, ids: Mapping[bytes, str], timeout_s: float) -> None:
+        self._ids = ids
+        self._deadline = time.monotonic() + timeout_s
+        self.found: dict[str, str] = {}
+        self.scanned = 0
+        self.complete = True
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing more to look for, or no time to."""
+        if len(self.found) == len(self._ids):
+            return True
+        if self.scanned >= _FIND_LIMIT or time.monotonic() > self._deadline:
+            self.complete = False
+        return not self.complete
+
+    def through(self, client: redis.Redis, key: str, queue: str) -> None:
+        """Look through one list."""
+        import redis
+
+        try:
+            length = int(client.llen(key))
+            rows = _rows_for(client, key, length)
+            at = 0
+            while at < length and not self.is_over:
+                page: list[bytes] = client.lrange(key, at, at + rows - 1)  # type: ignore[assignment]
+                if not page:
+                    break
+                self._look_at(page, queue)
+                at += len(page)
+                largest = max(map(len, page))
+                rows = max(1, min(PAGE_LIMIT, rows * 4, _FIND_BYTES // max(1, largest)))
+        except redis.ResponseError:
+            return  # another kind of key bears that name
+
+    def _look_at(self, page: list[bytes], queue: str) -> None:
+        self.scanned += len(page)
+        for raw in page:
+            # The body comes first and cannot hold a quote; the id stands near the end.
+            for match in _ID.finditer(raw):
+                task_id = self._ids.get(match[1])
+                if task_id is not None:
+                    self.found[task_id] = queue
+
+
+def _rows_for(client: redis.Redis, key: str, length: int) -> int:
+    """Return how many entries to ask for at first, by the server's estimate of their size."""
+    import redis
+
+    try:
+        total = client.memory_usage(key, samples=10) or 0
+    except redis.ResponseError:
+        return 20
+    average = max(1, int(total) // max(1, length))
+    return max(1, min(PAGE_LIMIT, _FIND_BYTES // average))
+
+
+def _entries(client: redis.Redis, key: str, first: int, rows: int) -> list[tuple[int, bytes]]:
+    """Return size and text of the entries from ``first``, counted from the head, in running order."""
+    import redis
+
+    script = client.register_script(PAGE)
+    try:
+        flat = script(keys=[key], args=[first, rows, _WHOLE_BYTES, _TAIL_BYTES, _PAGE_BYTES])
+        return list(zip(flat[::2], flat[1::2], strict=True))
+    except redis.ResponseError:
+        pass  # no scripts for this user, or an older server
+    found: list[tuple[int, bytes]] = []
+    while len(found) < rows and sum(size for size, _ in found) < _PAGE_BYTES:
+        at, count = first + len(found), min(20, rows - len(found))
+        part: list[bytes] = client.lrange(key, -(at + count), -(at + 1))  # type: ignore[assignment]
+        found += [
+            (len(raw), raw if len(raw) <= _WHOLE_BYTES else raw[-_TAIL_BYTES:])
+            for raw in reversed(part)
+        ]
+        if len(part) < count:
+            break
+    return found
+
+
+def _depth(answer: list[Any]) -> _Depth:
+    lengths, head, eta, newest = answer
+    return _Depth(
+        tuple(lengths),
+        head.decode(errors="replace"),
+        instant(eta.decode(errors="replace")) if eta else None,
+        tuple(mark.decode(errors="replace") for mark in newest),
+    )

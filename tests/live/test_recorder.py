@@ -309,6 +309,21 @@ def test_a_killed_worker_is_offline_within_thirty_seconds(
     assert "late" in seen
 
 
+def test_a_task_whose_worker_was_killed_and_restarted_is_lost_and_says_why(
+    recording: Recording, broker_url: str, workers: Workers
+) -> None:
+    recording.start_and_wait()
+    worker = workers.start(broker_url, name="w1")
+    task_id = client(broker_url).send_task("harness.tasks.sleep", (600,)).id
+    wait_until(lambda: recording.state_of(task_id) == states.STARTED, 20, "it to start")
+    worker.kill9()
+    workers.start(broker_url, name="w1")
+    wait_until(lambda: recording.state_of(task_id) == states.LOST, 90, "it to be lost")
+    record = recording.task(task_id)
+    assert record is not None
+    assert (record.exception or "").startswith(f"Lost: {worker.hostname} was started anew at 20")
+
+
 def test_hostile_events_stop_nothing_and_reach_no_row_raw(
     recording: Recording, broker_url: str, workers: Workers
 ) -> None:

@@ -224,14 +224,18 @@ class Watch:
             return []
 
     def _reconcile_all(self) -> None:
-        held = self._control.inspect(
-            {record.hostname for record in self._workers()} or None,
-            ("active", "reserved", "scheduled"),
+        workers = {record.hostname: record for record in self._workers()}
+        inspection = self._control.inspect(
+            workers.keys() or None, ("stats", "active", "reserved", "scheduled")
         )
         now = time.time()
-        tasks = [task for answer in held.workers.values() for task in answer.held]
-        findings = [held_finding(task, now) for task in tasks]
-        self._hand_over(findings + self._reconciler.look({task.id for task in tasks}))
+        held = [
+            held_finding(task, now)
+            for answer in inspection.workers.values()
+            for task in answer.held
+        ]
+        found = self._reconciler.look(inspection, workers, self._open_queues(), self._names)
+        self._hand_over(held + found)
 
     def _open_queues(self) -> Queues:
         if self._queues is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -146,6 +147,44 @@ def test_a_server_that_cuts_off_a_slow_reader_leaves_a_gap(broker_url: str) -> N
         watch.take()
         assert len(watch.gaps) == 1
         assert watch.is_live()
+
+
+def test_a_reader_cut_off_while_it_slept_notes_the_gap_from_what_it_last_saw(
+    broker_url: str, tmp_path: Path
+) -> None:
+    """The server keeps what it had sent; the reader sees that first, and the cut only after it."""
+    server: Any = redis.Redis.from_url(broker_url)
+    before = server.config_get("client-output-buffer-limit")
+    server.config_set("client-output-buffer-limit", "pubsub 2000000 1000000 1")
+    try:
+        with watching(broker_url) as watch:
+            number = server.connection_pool.connection_kwargs["db"]
+            asleep = threading.Event()
+            woken = threading.Event()
+            read = watch.capture._read
+
+            def sleepy(reader: Any) -> Any:
+                asleep.set()
+                woken.wait(30)
+                return read(reader)
+
+            watch.capture._read = sleepy  # type: ignore[method-assign]
+            asleep.wait(10)
+            slept_at = time.time()
+            for _ in range(400):
+                server.publish(f"/{number}.celeryev/task.multi", b"x" * 100_000)
+            wait_until(
+                lambda: server.info("clients")["pubsub_clients"] == 0, 20, "the server to cut it"
+            )
+            woke_at = time.time()
+            woken.set()
+            wait_until(lambda: watch.capture.status().gaps == 1, 20, "the gap")
+            watch.take()
+        (gap,) = watch.gaps
+        assert gap.started_at <= slept_at + 0.5
+        assert (gap.ended_at or 0.0) >= woke_at
+    finally:
+        server.config_set("client-output-buffer-limit", before["client-output-buffer-limit"])
 
 
 def test_a_broker_that_is_not_there_is_a_state_in_words(tmp_path: Path) -> None:

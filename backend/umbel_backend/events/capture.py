@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 from umbel_backend.broker.cluster import Cluster
 from umbel_backend.errors import UmbelError
@@ -46,11 +46,6 @@ class CaptureStatus:
     gaps: int
 
 
-class _Reader(Protocol):
-    def connect(self, timeout_s: float) -> None: ...
-    def close(self) -> None: ...
-
-
 class Capture:
     """Captures the events of one cluster into a bounded buffer.
 
@@ -81,7 +76,7 @@ class Capture:
         self._state: CaptureState = "connecting"
         self._since = time.time()
         self._problem: str | None = None
-        self._last_read_at: float | None = None
+        self._seen_until: float | None = None
         self._last_event_at: float | None = None
         self._received = 0
         self._gaps = 0
@@ -123,7 +118,7 @@ class Capture:
     def _run(self) -> None:
         pause_s = _FIRST_PAUSE_S
         while not self._stop.is_set():
-            reader: _Reader | None = None
+            reader: RedisReader | KombuReader | None = None
             try:
                 reader = self._connected()
                 pause_s = _FIRST_PAUSE_S
@@ -140,7 +135,7 @@ class Capture:
             self._stop.wait(pause_s * random.uniform(0.7, 1.3))
             pause_s = min(_LONGEST_PAUSE_S, pause_s * 2)
 
-    def _connected(self) -> _Reader:
+    def _connected(self) -> RedisReader | KombuReader:
         # Says in words what is wrong (refused, password, TLS); a reader's own error would not.
         self._cluster.check(CONNECT_TIMEOUT_S)
         reader: RedisReader | KombuReader
@@ -167,44 +162,47 @@ class Capture:
             reader.close()
             raise
         self._note_outage()
-        self._last_read_at = time.time()
+        self._seen_until = time.time()
         self._enter("live", None)
         return reader
 
-    def _read_on(self, reader: _Reader) -> None:
+    def _read_on(self, reader: RedisReader | KombuReader) -> None:
+        drained_at: float | None = None
         while not self._stop.is_set():
-            if isinstance(reader, RedisReader):
-                payloads = reader.read(_READ_WAIT_S)
-                now = time.time()
-                events = self._admitted(payloads, now)
-            else:
-                assert isinstance(reader, KombuReader)
-                bodies = reader.read(_READ_WAIT_S)
-                now = time.time()
-                events = [
-                    event
-                    for body, content_type in bodies
-                    for event in self._door.open_body(body, content_type, now)
-                ]
-            self._last_read_at = now
+            events = self._read(reader)
+            now = time.time()
+            # Only the next read shows that an empty socket was not the end of the connection: what
+            # a server still sent before it cut a slow reader off is not all there was to read.
+            if drained_at is not None:
+                self._seen_until = drained_at
+            drained_at = now if reader.is_drained else None
             if events:
                 self._last_event_at = now
                 self._received += len(events)
+                self._seen_until = max(self._seen_until or 0.0, min(events[-1].at, now))
                 self._buffer.push(events)
+
+    def _read(self, reader: RedisReader | KombuReader) -> list[Event]:
+        if isinstance(reader, RedisReader):
+            return self._admitted(reader.read(_READ_WAIT_S), time.time())
+        bodies = reader.read(_READ_WAIT_S)
+        now = time.time()
+        admit = self._door.open_body
+        return [event for body, content_type in bodies for event in admit(body, content_type, now)]
 
     def _admitted(self, payloads: Sequence[bytes], now: float) -> list[Event]:
         admit = self._door.open_envelope
         return [event for payload in payloads for event in admit(payload, now)]
 
     def _note_outage(self) -> None:
-        """Note what was missed between the last read of the old connection and the new one."""
-        if self._last_read_at is None:
+        """Note what was missed between the last that is surely known and the new connection."""
+        if self._seen_until is None:
             return
         self._gaps += 1
         self._buffer.note(
             Gap(
                 source=self._source,
-                started_at=self._last_read_at,
+                started_at=self._seen_until,
                 ended_at=time.time(),
                 reason=f"the event stream was interrupted: {self._problem or 'connection lost'}",
                 events_lost=None,

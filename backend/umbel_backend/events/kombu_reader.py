@@ -37,6 +37,8 @@ class KombuReader:
         self._consumer: Any = None
         self._bodies: deque[tuple[bytes, str]] = deque()
         self._heartbeat_at = 0.0
+        self.is_drained = True
+        """Whether the last read took all that was there."""
 
     def connect(self, timeout_s: float) -> None:
         """Connect, declare the queue and consume from it.
@@ -81,6 +83,7 @@ class KombuReader:
             self._beat()
         except Exception as error:
             raise BrokerUnavailable(str(error) or type(error).__name__) from error
+        self.is_drained = len(self._bodies) < _BURST
         bodies = list(self._bodies)
         self._bodies.clear()
         return bodies

@@ -45,6 +45,8 @@ class RedisReader:
         self._socket: Any = None
         self._last_read = 0.0
         self._pinged_at: float | None = None
+        self.is_drained = True
+        """Whether the last read took all that was there."""
 
     def connect(self, timeout_s: float) -> None:
         """Connect, authenticate and subscribe.
@@ -77,6 +79,7 @@ class RedisReader:
             self._socket.settimeout(wait_s)
             received = self._socket.recv(_CHUNK_BYTES)
         except TimeoutError:
+            self.is_drained = True
             self._check_alive()
             return []
         except OSError as error:
@@ -87,7 +90,8 @@ class RedisReader:
         self._pinged_at = None
         self._parser.feed(received)
         payloads = self._parsed()
-        if len(received) < _SHORT_BYTES:
+        self.is_drained = len(received) < _SHORT_BYTES
+        if self.is_drained:
             time.sleep(_PAUSE_S)
         return payloads
 

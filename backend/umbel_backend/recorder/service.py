@@ -27,6 +27,7 @@ from umbel_backend.db.lease import Lease
 from umbel_backend.db.query import run
 from umbel_backend.db.rollup import RollupBuffer
 from umbel_backend.db.statements import leases, tasks, workers
+from umbel_backend.db.upkeep import keep_up
 from umbel_backend.db.writer import Writer
 from umbel_backend.errors import DatabaseUnavailable, LeaseLost, UmbelError
 from umbel_backend.events.capture import Capture, CaptureStatus
@@ -47,6 +48,7 @@ _SAMPLES_EVERY_S = 10.0
 _PROGRESS_AFTER_S = 1.0
 _PROGRESS_TASKS = 500
 _RECONCILED_TASKS = 20_000
+_UPKEEP_EVERY_S = 1_800.0
 _UNWRITTEN_LIMIT = 100_000
 """Tasks kept for a database that cannot be written; beyond it the oldest are given up, as a gap."""
 
@@ -213,6 +215,8 @@ class _Session:
             self._take()
             if self._memory.pending >= _FLUSH_TASKS or self._is_due("flush", _FLUSH_EVERY_S):
                 self._flush()
+            if self._is_due("upkeep", _UPKEEP_EVERY_S):
+                keep_up(self._engine, time.time())
             if self._recorder.problem is not None:
                 self._log.info("the database can be written again")
                 self._recorder.problem = None

@@ -146,7 +146,9 @@ def test_a_backend_that_is_gone_is_one_sentence() -> None:
     assert "s3cret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", [None, "rpc://", "file:///results", "disabled://", "cache+memory://"])
+@pytest.mark.parametrize(
+    "url", [None, "rpc://", "file:///results", "disabled://", "cache+memory://"]
+)
 def test_backends_that_cannot_be_read_are_not_opened(url: str | None) -> None:
     assert open_results(cluster_at("memory://"), url) is None
     assert url is None or why_no_results(url) is not None

@@ -1,0 +1,186 @@
+"""The tables, as statements see them; `umbel_backend.db.migrations` makes them in a database.
+
+Each table has one writer. Instants are Unix seconds as double precision, UTC. The full-text index
+of SQLite (``task_search``) and the generated column ``task.search`` of PostgreSQL are not here:
+neither exists on the other database. Nor are indexes, which no statement names, nor that every text
+column of PostgreSQL has the collation ``C``: bytes decide order and case, as in SQLite.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData(
+    naming_convention={
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite only numbers rows by itself for a column declared INTEGER.
+_Serial = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+READY_HAS_END = (
+    "(state IN ('SUCCESS', 'FAILURE', 'REVOKED', 'REJECTED', 'LOST')) = (finished_at IS NOT NULL)"
+)
+
+task = sa.Table(
+    "task",
+    metadata,
+    sa.Column("n", _Serial, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.Text, nullable=False, unique=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("state_at", sa.Double, nullable=False),
+    sa.Column("queue", sa.Text),
+    sa.Column("priority", sa.Integer),
+    sa.Column("worker", sa.Text),
+    sa.Column("args", sa.Text),
+    sa.Column("kwargs", sa.Text),
+    sa.Column("args_exact", sa.Boolean, nullable=False),
+    sa.Column("args_complete", sa.Boolean, nullable=False),
+    sa.Column("result", sa.Text),
+    sa.Column("result_exact", sa.Boolean, nullable=False),
+    sa.Column("exception", sa.Text),
+    sa.Column("traceback", sa.Text),
+    sa.Column("sent_at", sa.Double),
+    sa.Column("received_at", sa.Double),
+    sa.Column("started_at", sa.Double),
+    sa.Column("finished_at", sa.Double),
+    sa.Column("runtime_s", sa.Double),
+    sa.Column("retries", sa.Integer, nullable=False),
+    sa.Column("root_id", sa.Text),
+    sa.Column("parent_id", sa.Text),
+    sa.Column("group_id", sa.Text),
+    sa.Column("retry_of", sa.Text),
+    sa.Column("eta", sa.Double),
+    sa.Column("expires", sa.Double),
+    sa.Column("pid", sa.Integer),
+    sa.Column("progress", sa.Text),
+    sa.Column("paused_how", sa.Text),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("tags", sa.Text),
+    sa.CheckConstraint(READY_HAS_END, name="ready_has_end"),
+)
+"""One row a task. ``attempts`` counts its rows in `attempt`; ``progress`` and ``tags`` are JSON text.
+
+``tags`` repeats `task_tag` so that a page is read without a join.
+"""
+
+attempt = sa.Table(
+    "attempt",
+    metadata,
+    sa.Column("task_n", sa.ForeignKey(task.c.n, ondelete="CASCADE"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("started_at", sa.Double),
+    sa.Column("ended_at", sa.Double),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("exception", sa.Text),
+    sa.Column("worker", sa.Text),
+)
+"""Runs of a task before its current or last one, which is the task's own row."""
+
+task_tag = sa.Table(
+    "task_tag",
+    metadata,
+    sa.Column("task_n", sa.ForeignKey(task.c.n, ondelete="CASCADE"), primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+
+gap = sa.Table(
+    "gap",
+    metadata,
+    sa.Column("n", _Serial, primary_key=True, autoincrement=True),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("started_at", sa.Double, nullable=False),
+    sa.Column("ended_at", sa.Double),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("events_lost", sa.BigInteger),
+    sa.UniqueConstraint("source", "started_at"),
+)
+
+worker = sa.Table(
+    "worker",
+    metadata,
+    sa.Column("hostname", sa.Text, primary_key=True),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("pid", sa.BigInteger),
+    sa.Column("started_at", sa.Double),
+    sa.Column("stopped_at", sa.Double),
+    sa.Column("heartbeat_at", sa.Double),
+    sa.Column("record", sa.Text, nullable=False),
+)
+"""The latest state of each node name; ``pid`` and ``started_at`` tell one run of it from the next.
+
+``record`` is the whole `WorkerRecord` as JSON text.
+"""
+
+worker_sample = sa.Table(
+    "worker_sample",
+    metadata,
+    sa.Column("hostname", sa.Text, primary_key=True),
+    sa.Column("at", sa.Double, primary_key=True),
+    sa.Column("active", sa.Integer),
+    sa.Column("reserved", sa.Integer),
+    sa.Column("processed", sa.BigInteger),
+    sa.Column("loadavg", sa.Double),
+    sa.Column("cpu_percent", sa.Double),
+    sa.Column("memory_bytes", sa.BigInteger),
+)
+
+queue_sample = sa.Table(
+    "queue_sample",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("at", sa.Double, primary_key=True),
+    sa.Column("ready", sa.BigInteger, nullable=False),
+    sa.Column("by_priority", sa.Text, nullable=False),
+    sa.Column("unacked", sa.BigInteger),
+    sa.Column("consumers", sa.Integer),
+    sa.Column("in_rate", sa.Double),
+    sa.Column("out_rate", sa.Double),
+    sa.Column("oldest_age_s", sa.Double),
+)
+
+RUNTIME_BUCKETS = 20
+"""How many columns ``r0`` … of `task_rollup` count runtimes; their bounds are in `db.rollup`."""
+
+task_rollup = sa.Table(
+    "task_rollup",
+    metadata,
+    sa.Column("resolution", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("bucket_at", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("state", sa.Text, primary_key=True),
+    sa.Column("count", sa.BigInteger, nullable=False),
+    sa.Column("runtime_sum_s", sa.Double, nullable=False),
+    sa.Column("runtime_max_s", sa.Double),
+    *(sa.Column(f"r{i}", sa.BigInteger, nullable=False) for i in range(RUNTIME_BUCKETS)),
+)
+"""How many tasks entered a state in a minute (``resolution`` 60) or an hour (3600).
+
+``state`` is the state entered; PENDING counts tasks sent.
+"""
+
+lease = sa.Table(
+    "lease",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("epoch", sa.BigInteger, nullable=False),
+    sa.Column("acquired_at", sa.Double, nullable=False),
+    sa.Column("renewed_at", sa.Double, nullable=False),
+    sa.Column("expires_at", sa.Double, nullable=False),
+)
+"""Who may write. ``epoch`` grows at each change of holder; ``holder`` is empty when released."""
+
+schema_version = sa.Table(
+    "schema_version",
+    metadata,
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("applied_at", sa.Double, nullable=False),
+    sa.Column("applied_by", sa.Text, nullable=False),
+)

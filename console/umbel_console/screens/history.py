@@ -1,0 +1,269 @@
+"""History: what the database recorded, page by page, with its gaps drawn where they are."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Hashable, Sequence
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual import events, work
+from textual.binding import BindingType
+
+from umbel_backend.errors import UmbelError
+from umbel_backend.records import Gap, TaskRecord
+from umbel_console import actions
+from umbel_console.actions import Situation
+from umbel_console.render.context import DrawContext
+from umbel_console.render.line import Part
+from umbel_console.render.time import duration, moment
+from umbel_console.screens import task_columns
+from umbel_console.screens.task_list import TaskListScreen
+from umbel_console.services import History, Page, Total
+from umbel_console.session import Session
+from umbel_console.widgets.filter_bar import FilterBar
+from umbel_console.widgets.record_table import RecordTable
+
+ROWS = 20
+"""Rows of a page before the height of the table is known."""
+MOST_GAPS = 5
+"""Most gaps drawn on one page; the line below them says how many more there are."""
+TYPING_S = 0.15
+"""How long one must not type before the database is searched."""
+NEWEST_EVERY_S = 5.0
+"""How often the newest page is read again while one looks at its top."""
+
+Row = TaskRecord | Gap
+
+
+class HistoryScreen(TaskListScreen):
+    """Pages through the database, newest first.
+
+    Args:
+        session: The live state and the history.
+    """
+
+    MODE = "history"
+    SCOPES = ("app", "screen", "history", "table")
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("history")]
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._page: Page | None = None
+        self._at: Any = None
+        self._total: Total | None = None
+        self._number = 1
+        self._took_s: float | None = None
+        self._problem: str | None = None
+        self._is_busy = False
+        self._read_at = 0.0
+        self._more_gaps = 0
+
+    def compose_table(self) -> RecordTable[Any]:
+        """Make the table of one page; its columns never see a gap, which is drawn over the line."""
+        return RecordTable[Any](
+            task_columns.PAST,
+            key=_key,
+            draw=self.session.draw,
+            moment=_moment,
+            empty=self._why_empty,
+            banner=_gap_line,
+        )
+
+    def situation(self) -> Situation:
+        """Return what decides which actions can be done."""
+        page = self._page
+        return Situation(
+            has_record=self.task_under_cursor is not None,
+            has_filter=True,
+            detail_open=self.detail.is_open,
+            next_page=page is not None and page.older is not None,
+            previous_page=page is not None and page.newer is not None,
+        )
+
+    # Reading
+
+    def refresh_body(self) -> None:
+        """Let the ages go on, and look for newer tasks while one is at the top."""
+        self.table.tick()
+        self.detail.look_again()
+        due = time.monotonic() - self._read_at >= NEWEST_EVERY_S
+        if self._page is None or (due and self._at is None and self.table.view.follows):
+            self._ask(self._at)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Read a page that fits the new height."""
+        super().on_resize(event)
+        if self._page is not None:
+            self.call_after_refresh(self._ask, self._at)
+
+    def on_filter_bar_chosen(self, event: FilterBar.Chosen) -> None:
+        """Search for what the filter matches, once one stopped typing."""
+        self._number = 1
+        self._total = None
+        self._search()
+
+    @work(exclusive=True, group="typing", exit_on_error=False)
+    async def _search(self) -> None:
+        await asyncio.sleep(TYPING_S)
+        self.table.home()
+        self._total = None
+        self._ask(None)
+
+    def _ask(self, at: Any, cursor_at_end: bool = False) -> None:
+        history = self.session.history
+        if history is None or (self._is_busy and at == self._at and self._page is not None):
+            return
+        self._read_at = time.monotonic()
+        self._read(history, at, cursor_at_end)
+
+    @work(exclusive=True, group="page", exit_on_error=False)
+    async def _read(self, history: History, at: Any, cursor_at_end: bool) -> None:
+        """Read one page, its gaps, and how many there are in all."""
+        chosen, now = self.bar.chosen, self.session.clock()
+        self._is_busy = True
+        started = self.session.clock()
+        try:
+            page = await history.page(chosen, at, self.table.view.height or ROWS, now)
+            gaps = await history.gaps(page.start, page.end)
+            self._took_s = self.session.clock() - started
+            self._show(page, gaps, at, cursor_at_end)
+            if self._total is None or at is None:
+                self._total = await history.total(chosen, now)
+            self._problem = None
+        except UmbelError as error:
+            self._problem = str(error)
+        self._is_busy = False
+        self.draw_status()
+        self.table.tick()
+
+    def _show(self, page: Page, gaps: Sequence[Gap], at: Any, cursor_at_end: bool) -> None:
+        turned = at != self._at
+        self._page, self._at = page, at
+        if page.newer is None:
+            self._at, self._number = None, 1
+        shown = sorted(gaps, key=lambda gap: -gap.started_at)[:MOST_GAPS]
+        self._more_gaps = len(gaps) - len(shown)
+        table = self.table
+        if turned:
+            table.home()
+        table.show(_merged(page.records, shown))
+        if turned and cursor_at_end:
+            table.action_end()
+
+    # Paging
+
+    def do_next_page(self) -> None:
+        """Show the tasks before these."""
+        if self._page is not None and self._page.older is not None:
+            self._number += 1
+            self._ask(self._page.older)
+
+    def do_previous_page(self) -> None:
+        """Show the tasks after these."""
+        self._turn_back(cursor_at_end=False)
+
+    def _turn_back(self, *, cursor_at_end: bool) -> None:
+        if self._page is not None and self._page.newer is not None:
+            self._number = max(1, self._number - 1)
+            self._ask(self._page.newer, cursor_at_end)
+
+    def on_record_table_past_end(self, event: RecordTable.PastEnd) -> None:
+        """Turn the page when one moves past its edge."""
+        if event.direction > 0:
+            self.do_next_page()
+        else:
+            self._turn_back(cursor_at_end=True)
+
+    def do_refresh(self) -> None:
+        """Read the page again."""
+        self._total = None
+        self._ask(self._at)
+        super().do_refresh()
+
+    def sort_by(self, column: str | None, descending: bool | None = None) -> None:
+        """Say that a page of history has one order."""
+        self.say(
+            "History is ordered by the last change of state, newest first; filter to narrow it."
+        )
+
+    # What is told
+
+    def _why_empty(self) -> str:
+        session = self.session
+        if self._problem or session.history_problem:
+            return self._problem or session.history_problem or ""
+        if session.history is None:
+            return "Opening the database."
+        if self._page is None:
+            return "Reading."
+        if self.bar.chosen is not None:
+            return f"All of history was searched: nothing matches {self.bar.text}"
+        return "Nothing is recorded yet. Tasks are written here while a recorder runs."
+
+    def status_parts(self) -> list[Part]:
+        """Tell what was searched, how much was found, and where one is."""
+        draw = self.session.draw()
+        parts = []
+        total = self._total
+        if self._page is None:
+            return [Part(draw.cell(" reading", "muted"))]
+        if total is not None:
+            bound = "" if total.is_exact else "+"
+            noun = "task" if total.count == 1 else "tasks"
+            verb = "recorded" if self.bar.chosen is None else "match in all of history"
+            text = draw.empty().append_text(draw.cell(f" {total.count:,}{bound} {noun}"))
+            parts.append(Part(text.append_text(draw.cell(f" {verb}", "muted")), 0))
+        parts.append(Part(draw.cell(f"page {self._number:,}", "muted"), 2))
+        parts += self.filter_part(draw)
+        parts += self.marks_part(draw, self.table.view.rows)
+        if self.table.is_frozen:
+            parts.append(Part(draw.cell("frozen, . goes on", "warn", bold=True)))
+        if self._more_gaps:
+            words = f"{self._more_gaps:,} more gaps on this page"
+            parts.append(Part(draw.cell(words, "warn"), 1))
+        if self._took_s is not None:
+            parts.append(Part(draw.cell(f"{max(1, round(self._took_s * 1000))} ms", "muted"), 5))
+        return parts
+
+    def problems(self) -> list[str]:
+        """Return what is wrong now; a page that could not be read comes first."""
+        found = super().problems()
+        return [self._problem, *found] if self._problem else found
+
+
+def _key(row: Row) -> str:
+    return row.id if isinstance(row, TaskRecord) else f"gap {row.source} {row.started_at}"
+
+
+def _moment(row: Row, now: float) -> Hashable:
+    return task_columns.past_moment(row, now) if isinstance(row, TaskRecord) else row.ended_at
+
+
+def _gap_line(row: Row, draw: DrawContext) -> Text | None:
+    """Draw a gap over the whole line."""
+    if isinstance(row, TaskRecord):
+        return None
+    dash, dot = draw.glyph("╌", "-"), draw.glyph(" · ", ", ")
+    start = moment(row.started_at, draw.now, draw.zone)
+    if row.ended_at is None:
+        span = f"gap since {start}"
+    else:
+        end = moment(row.ended_at, draw.now, draw.zone)
+        span = f"gap {start} to {end} ({duration(row.ended_at - row.started_at)})"
+    lost = "tasks may be missing" if row.events_lost is None else f"{row.events_lost:,} events lost"
+    return draw.cell(
+        f"{dash * 2} {dot.join((span, row.source, row.reason, lost))} {dash * 2}", "warn"
+    )
+
+
+def _merged(records: Sequence[TaskRecord], gaps: Sequence[Gap]) -> list[Row]:
+    """Put each gap, the latest first, where its beginning belongs among the records."""
+    rows: list[Row] = []
+    waiting = list(gaps)
+    for record in records:
+        while waiting and waiting[0].started_at >= record.state_at:
+            rows.append(waiting.pop(0))
+        rows.append(record)
+    return rows + waiting

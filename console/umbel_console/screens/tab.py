@@ -1,0 +1,355 @@
+"""What all tabs have in common: header, tabs, status line, footer, and how actions are called."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+from rich.style import Style
+from rich.text import Text
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.message import Message
+from textual.screen import Screen
+from textual.timer import Timer
+
+from umbel_console import actions
+from umbel_console.actions import Situation
+from umbel_console.render.header import header_line
+from umbel_console.render.line import Part
+from umbel_console.render.palette import PALETTES
+from umbel_console.session import Session
+from umbel_console.widgets.command_bar import CommandBar
+from umbel_console.widgets.filter_bar import FilterBar
+from umbel_console.widgets.line import Line
+from umbel_console.widgets.record_table import RecordTable
+
+TABS: tuple[tuple[str, str, str], ...] = (
+    ("tasks", "1", "Tasks"),
+    ("history", "2", "History"),
+    ("workers", "3", "Workers"),
+    ("queues", "4", "Queues"),
+)
+"""Mode, key and title of each tab, in order."""
+
+HEADER_EVERY_S = 1.0
+SAID_S = 6.0
+"""How long the status line keeps a sentence said to the operator."""
+
+
+class TabScreen(Screen[None]):
+    """One tab. A subclass gives ``MODE``, ``SCOPES`` and what stands between tabs and status line.
+
+    Args:
+        session: The live state.
+    """
+
+    MODE: ClassVar[str] = ""
+    SCOPES: ClassVar[tuple[actions.Scope, ...]] = ("app", "screen", "table")
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("screen")]
+    DEFAULT_CSS = """
+    TabScreen { layout: vertical; }
+    TabScreen #body { height: 1fr; }
+    TabScreen #footer { margin: 0; }
+    """
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+        self._clock: Timer | None = None
+        self._header_at = 0.0
+        self._said: tuple[str, str, float] | None = None
+        self._look: object = None
+        self._news: object = None
+
+    class Asked(Message):
+        """The app is to do something; ``verb`` is an action of its scope, or ``ask_again``."""
+
+        def __init__(self, verb: str) -> None:
+            self.verb = verb
+            super().__init__()
+
+    class Commanded(Message):
+        """A command was typed that the screen does not know."""
+
+        def __init__(self, word: str, rest: str) -> None:
+            self.word = word
+            self.rest = rest
+            super().__init__()
+
+    # What a subclass fills in
+
+    def compose_body(self) -> ComposeResult:
+        """Yield what stands between the tabs and the status line."""
+        raise NotImplementedError
+
+    def refresh_body(self) -> None:
+        """Bring the body up to date; called on the screen's clock while it is shown."""
+
+    def keys_in_detail(self) -> bool:
+        """Whether the keys go to the detail of a record now."""
+        return False
+
+    def status_parts(self) -> list[Part]:
+        """Return what the status line tells when nothing else is to be said."""
+        return []
+
+    def situation(self) -> Situation:
+        """Return what decides which actions can be done."""
+        return Situation(has_record=self.table.record is not None)
+
+    @property
+    def table(self) -> RecordTable[Any]:
+        """The screen's table."""
+        return self.query_one(RecordTable)
+
+    # The frame
+
+    def compose(self) -> ComposeResult:
+        """Lay out the frame around the body."""
+        yield Line(id="header")
+        yield Line(gap=0, id="tabs")
+        yield from self.compose_body()
+        yield Line(id="status")
+        yield CommandBar(self.session.draw, self._command_words)
+        yield Line(gap=2, id="footer")
+
+    def on_mount(self) -> None:
+        """Draw the first frame and give the table the keys."""
+        self.table.focus()
+        self.redraw()
+
+    def on_screen_resume(self) -> None:
+        """Start the clock; a screen that is not shown does no work."""
+        if self._look is not self.session.palette:
+            self.redraw()
+        self._tick()
+        if self._clock is None:
+            self._clock = self.set_interval(1 / self.session.settings.refresh_hz, self._tick)
+        else:
+            self._clock.resume()
+
+    def on_screen_suspend(self) -> None:
+        """Stop the clock."""
+        if self._clock is not None:
+            self._clock.pause()
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Show the keys of what has the keys now."""
+        self.query_one("#footer", Line).show(self._footer())
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Fit header and footer into the new width."""
+        self.call_after_refresh(self._draw_frame)
+
+    def redraw(self) -> None:
+        """Draw everything anew, in the present colours."""
+        self._look = self.session.palette
+        self._draw_frame()
+        for bar in self.query(FilterBar):
+            bar.redraw()
+        self.refresh_body()
+        self.table.redraw()
+
+    def _tick(self) -> None:
+        session = self.session
+        news = (session.freshness.state, session.recorder, len(session.workers))
+        if news != self._news or time.monotonic() - self._header_at >= HEADER_EVERY_S:
+            self._news = news
+            self._draw_frame()
+        self.refresh_body()
+        self.draw_status()
+
+    def _draw_frame(self) -> None:
+        self._header_at = time.monotonic()
+        draw = self.session.draw()
+        width = self.size.width
+        header = self.query_one("#header", Line)
+        header.show([Part(header_line(self.session.header(), draw, width))])
+        self.query_one("#tabs", Line).show(self._tabs())
+        self.query_one("#footer", Line).show(self._footer())
+        self.draw_status()
+
+    def _tabs(self) -> list[Part]:
+        draw = self.session.draw()
+        line = Text(end="", no_wrap=True)
+        for number, (mode, key, title) in enumerate(TABS):
+            here = mode == self.MODE
+            text = draw.empty()
+            text.append_text(draw.cell(f" {key} ", "accent" if here else "muted", bold=here))
+            text.append_text(draw.cell(f"{title} ", "foreground" if here else "muted", bold=here))
+            count = self.tab_note(mode)
+            if count:
+                text.append_text(draw.cell(f"{count} ", "accent" if here else "muted"))
+            style = Style(meta={"does": f"app.{mode}"})
+            text.stylize(draw.palette.tab + style if here else style)
+            if number:
+                line.append(draw.glyph("│", "|"), draw.muted)
+            line.append_text(text)
+        return [Part(line)]
+
+    def tab_note(self, mode: str) -> str:
+        """Return the figure behind a tab's title."""
+        session = self.session
+        if mode == "tasks":
+            active = session.tasks.counts
+            return f"{sum(n for section, n in active.items() if section != 'Completed'):,}"
+        if mode == "workers":
+            return str(len(session.workers) or "")
+        if mode == "queues":
+            return str(len(session.queues) or "")
+        return ""
+
+    def _footer(self) -> list[Part]:
+        draw = self.session.draw()
+        parts = []
+        key_map = self.session.settings.key_map
+        for number, action in enumerate(actions.footer(self.SCOPES, detail=self.keys_in_detail())):
+            off = action.why_disabled(self.situation()) is not None
+            keys = f" {actions.keys_of(action, key_map, unicode=draw.unicode)}"
+            text = draw.empty()
+            text.append_text(draw.cell(keys, "muted" if off else "accent", bold=not off))
+            text.append_text(draw.cell(f" {action.label}", "muted"))
+            text.stylize(Style(meta={"does": action.id}))
+            parts.append(Part(text, 0 if action.id == "app.help" else number + 1))
+        return parts
+
+    def draw_status(self) -> None:
+        """Show what was said last, what is wrong, or what the table stands at."""
+        draw = self.session.draw()
+        if self._said is not None and time.monotonic() < self._said[2]:
+            parts = [Part(draw.cell(f" {self._said[0]}", self._said[1]), 1)]
+        else:
+            parts = self.status_parts()
+        problems = self.problems()
+        if problems:
+            parts.append(Part(draw.cell(f" {problems[0]} ", "bad"), 0, right=True))
+        self.query_one("#status", Line).show(parts)
+
+    def problems(self) -> list[str]:
+        """Return what is wrong now, the worst first."""
+        return self.session.problems()
+
+    def say(self, sentence: str, role: str = "foreground") -> None:
+        """Tell the operator one sentence in the status line, for some seconds."""
+        self._said = (sentence, role, time.monotonic() + SAID_S)
+        self.draw_status()
+
+    # Actions
+
+    def action_act(self, action_id: str) -> None:
+        """Do the action with ``action_id``, or say why it cannot be done."""
+        action = actions.BY_ID[action_id]
+        why = action.why_disabled(self.situation())
+        if why is not None:
+            self.say(why, "warn")
+            return
+        self._said = None
+        if action.scope == "app":
+            self.post_message(self.Asked(action.verb))
+        elif action.scope == "table":
+            getattr(self.table, f"action_{action.verb}")()
+        else:
+            getattr(self, f"do_{action.verb}")()
+
+    def do_filter(self) -> None:
+        """Begin to type a filter."""
+        for bar in self.query(FilterBar):
+            bar.edit()
+
+    def do_back(self) -> None:
+        """Undo the last narrowing of the view, one at a time."""
+        table = self.table
+        if table.marks.anchor is not None:
+            table.marks.anchor = None
+            table.tick()
+        elif table.is_frozen:
+            table.action_freeze()
+        elif any(bar.text for bar in self.query(FilterBar)):
+            for bar in self.query(FilterBar):
+                bar.put("")
+        self.table.focus()
+
+    def do_sort(self) -> None:
+        """Open the command bar at ``sort``."""
+        self.open_command_bar("sort ")
+
+    def open_command_bar(self, text: str = "") -> None:
+        """Begin to type a command."""
+        self.query_one(CommandBar).open(text)
+
+    def do_refresh(self) -> None:
+        """Ask everything again."""
+        self.post_message(self.Asked("ask_again"))
+        self.say("Asking broker, workers and database again.")
+
+    def do_copy(self) -> None:
+        """Copy the id under the cursor."""
+        record = self.table.record
+        if record is not None:
+            key = self.table.key_of(record)
+            self.app.copy_to_clipboard(key)
+            self.say(f"Copied {key} (if your terminal allows it).")
+
+    # Messages
+
+    def on_line_clicked(self, event: Line.Clicked) -> None:
+        """Do what the clicked key or tab stands for."""
+        event.stop()
+        self.action_act(event.does)
+
+    def on_filter_bar_left(self, event: FilterBar.Left) -> None:
+        """Give the keys back to the table."""
+        self.table.focus()
+
+    def on_record_table_changed(self, event: RecordTable.Changed) -> None:
+        """Tell marks, freeze and what is new."""
+        self.draw_status()
+
+    def on_command_bar_left(self, event: CommandBar.Left) -> None:
+        """Give the keys back to the table."""
+        self.table.focus()
+
+    # Commands
+
+    def commands(self) -> dict[str, Callable[[str], None]]:
+        """Return what the command bar understands here: first word to what takes the rest."""
+        return {"filter": self._command_filter, "sort": self._command_sort}
+
+    def _command_words(self) -> dict[str, Sequence[str]]:
+        """Return the first words and what may follow each, for completion."""
+        words: dict[str, Sequence[str]] = {mode: () for mode, _, _ in TABS}
+        words["filter"] = ()
+        words["sort"] = [c.key for c in self.table.columns if c.sort_key is not None]
+        words["theme"] = list(PALETTES)
+        words["help"] = words["quit"] = ()
+        return words
+
+    def on_command_bar_given(self, event: CommandBar.Given) -> None:
+        """Do what was typed, or say that it is not understood."""
+        word, _, rest = event.text.strip().partition(" ")
+        todo = self.commands().get(word)
+        if todo is None:
+            self.post_message(self.Commanded(word, rest.strip()))
+        else:
+            todo(rest.strip())
+
+    def _command_filter(self, text: str) -> None:
+        for bar in self.query(FilterBar):
+            bar.put(text)
+
+    def _command_sort(self, text: str) -> None:
+        name, _, way = text.partition(" ")
+        keys = [c.key for c in self.table.columns if c.sort_key is not None]
+        if not name:
+            self.sort_by(None)
+        elif name in keys:
+            self.sort_by(name, None if not way else way.startswith("d"))
+        else:
+            self.say(f"Sort by one of {', '.join(keys)}; nothing sorts as usual.", "warn")
+
+    def sort_by(self, column: str | None, descending: bool | None = None) -> None:
+        """Order by ``column``; None is the screen's own order."""
+        self.say("This table has one order only.", "warn")

@@ -1,0 +1,167 @@
+"""Tasks: what the cluster does now, live."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.binding import BindingType
+
+from umbel_backend.records import TaskRecord
+from umbel_console import actions
+from umbel_console.render.line import Part
+from umbel_console.screens import task_columns
+from umbel_console.screens.task_list import TaskListScreen
+from umbel_console.session import Session
+from umbel_console.stores.selection import Selection, calm_order
+from umbel_console.stores.tasks import Predicate, Section
+from umbel_console.widgets.filter_bar import FilterBar
+from umbel_console.widgets.record_table import RecordTable, Sort
+
+SECTIONS: tuple[Section | None, ...] = (None, *Section)
+
+
+class TasksScreen(TaskListScreen):
+    """The live table, its sections, its filter, and the detail of one task.
+
+    Args:
+        session: The live state.
+    """
+
+    MODE = "tasks"
+    SCOPES = ("app", "screen", "tasks", "table")
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("tasks")]
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._selection = Selection(session.tasks)
+        self._section: Section | None = None
+        self._sort: Sort | None = None
+
+    def compose_table(self) -> RecordTable[TaskRecord]:
+        """Make the live table."""
+        return RecordTable(
+            task_columns.LIVE,
+            key=lambda record: record.id,
+            draw=self.session.draw,
+            moment=task_columns.live_moment,
+            empty=self._why_empty,
+        )
+
+    def refresh_body(self) -> None:
+        """Show what changed since the last look, and let the times go on."""
+        self.table.show(self._selection.rows(self.session.clock()))
+        self._draw_sections()
+        self.detail.look_again()
+
+    # Narrowing and ordering
+
+    def _choose(self) -> None:
+        chosen = self.bar.chosen
+        predicate: Predicate | None = None
+        if chosen is not None:
+            from umbel_backend.filters import compile_predicate
+
+            predicate = compile_predicate(chosen)
+        column = next(
+            (c for c in self.table.columns if self._sort and c.key == self._sort.column), None
+        )
+        key = calm_order if column is None or column.sort_key is None else column.sort_key
+        self._selection.choose(
+            predicate=predicate,
+            moves=chosen is not None and chosen.moves,
+            section=self._section,
+            sort_key=key,
+            descending=self._sort is not None and self._sort.descending,
+            ticks=column is not None and column.ticks,
+        )
+        self.table.sort = self._sort
+        self.refresh_body()
+        self.draw_status()
+
+    def on_filter_bar_chosen(self, event: FilterBar.Chosen) -> None:
+        """Show only what the filter matches."""
+        self._choose()
+
+    def on_record_table_sort_asked(self, event: RecordTable.SortAsked) -> None:
+        """Order by the clicked column; a second click turns the order round, a third drops it."""
+        column = next(c for c in self.table.columns if c.key == event.column)
+        if self._sort is None or self._sort.column != event.column:
+            self.sort_by(event.column)
+        elif self._sort.descending is column.newest_first:
+            self.sort_by(event.column, not self._sort.descending)
+        else:
+            self.sort_by(None)
+
+    def sort_by(self, column: str | None, descending: bool | None = None) -> None:
+        """Order by ``column``; None goes back to active, paused, waiting, completed."""
+        if column is None:
+            self._sort = None
+        else:
+            found = next(c for c in self.table.columns if c.key == column)
+            self._sort = Sort(column, found.newest_first if descending is None else descending)
+        self._choose()
+
+    def do_next_section(self) -> None:
+        """Show only the next section."""
+        self._go(1)
+
+    def do_previous_section(self) -> None:
+        """Show only the section before."""
+        self._go(-1)
+
+    def _go(self, by: int) -> None:
+        place = SECTIONS.index(self._section) + by
+        self._section = SECTIONS[place % len(SECTIONS)]
+        self._choose()
+
+    # What is told
+
+    def _draw_sections(self) -> None:
+        draw, counts = self.session.draw(), self.session.tasks.counts
+        parts = []
+        for section in Section:
+            here = section is self._section
+            word = draw.empty()
+            word.append_text(
+                draw.cell(f"{section.value} ", "accent" if here else "muted", bold=here)
+            )
+            word.append_text(draw.cell(f"{counts[section]:,}", "foreground", bold=here))
+            if section is Section.COMPLETED:
+                word.append(" ")
+            parts.append(Part(word, 0 if here else 3, right=True))
+        self.bar.aside(parts)
+
+    def _why_empty(self) -> str:
+        session = self.session
+        if len(session.tasks) and (self._section or self.bar.chosen):
+            what = f"{len(session.tasks):,} tasks are held here, none of them"
+            where = f" in {self._section.value}" if self._section else ""
+            return f"{what} matches{where}. esc drops the filter, 2 searches the whole history."
+        if session.freshness.state != "live":
+            problem = session.freshness.problem
+            return problem or f"Connecting to {session.broker}."
+        if not len(session.workers):
+            return "Connected, but no worker has been heard of. Start one, and its tasks show here."
+        return "Connected. No task seen yet; new ones appear here by themselves."
+
+    def status_parts(self) -> list[Part]:
+        """Tell marks, order, what is new, and whether the view follows."""
+        draw, table = self.session.draw(), self.table
+        rows = table.view.rows
+        parts = [Part(draw.cell(f" {len(rows):,} shown", "muted"), 4)]
+        parts += self.filter_part(draw)
+        parts += self.marks_part(draw, rows)
+        if self._sort is not None:
+            way = draw.glyph("↓", "v") if self._sort.descending else draw.glyph("↑", "^")
+            parts.append(Part(draw.cell(f"sort {self._sort.column} {way}", "muted"), 3))
+        if table.is_frozen:
+            parts.append(Part(draw.cell("frozen, . goes on", "warn", bold=True)))
+        elif not table.view.follows:
+            parts.append(Part(draw.cell("g follows", "muted"), 5))
+        new = table.new_count()
+        if new:
+            parts.append(Part(draw.cell(f"{new:,} new", "accent"), 2))
+        if self.session.tasks.forgotten:
+            words = f"{self.session.tasks.forgotten:,} older ones are in History only"
+            parts.append(Part(draw.cell(words, "muted"), 6))
+        return parts

@@ -1,0 +1,140 @@
+"""What all screens of one run share: settings, live state, the clock, the look. No Textual."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import tzinfo
+from typing import TYPE_CHECKING
+
+from umbel_backend.settings import Settings
+from umbel_console.render.context import AMQP_LEVELS, REDIS_LEVELS, DrawContext
+from umbel_console.render.header import HeaderFacts
+from umbel_console.render.palette import DARK, Palette
+from umbel_console.services import History, RecorderNow
+from umbel_console.stores.freshness import Freshness
+from umbel_console.stores.queues import QueueStore
+from umbel_console.stores.tasks import TaskStore
+from umbel_console.stores.workers import WorkerStore
+
+if TYPE_CHECKING:
+    # Loaded with the first filter: the first frame has none.
+    from umbel_backend.filters import Filter
+
+
+class Session:
+    """The live state of one console, owned by the event loop.
+
+    Args:
+        settings: Of this run.
+        clock: Returns Unix seconds.
+        broker: The broker's URL as it may be shown.
+        zone: Where exact times are told; None is the machine's own zone.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Callable[[], float],
+        *,
+        broker: str = "",
+        zone: tzinfo | None = None,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.broker = broker
+        self.zone = zone
+        self.palette: Palette = DARK
+        self.unicode = settings.unicode
+        self.tasks = TaskStore()
+        self.workers = WorkerStore()
+        self.queues = QueueStore()
+        self.freshness = Freshness()
+        self.history: History | None = None
+        """None until the database was opened, and while it cannot be."""
+        self.history_problem: str | None = None
+        self.cluster_problem: str | None = None
+        self.recorder: RecorderNow | None = None
+        """None until it is known who records."""
+        self._lag_s: float | None = None
+        is_amqp = settings.context.broker.startswith(("amqp", "pyamqp", "librabbitmq"))
+        self._levels = AMQP_LEVELS if is_amqp else REDIS_LEVELS
+
+    def draw(self) -> DrawContext:
+        """Return the context to draw with now."""
+        return DrawContext(
+            now=self.clock(),
+            palette=self.palette,
+            unicode=self.unicode,
+            zone=self.zone,
+            levels=self._levels,
+        )
+
+    def read_filter(self, text: str) -> Filter:
+        """Parse a filter over tasks, with this broker's priority levels.
+
+        Raises:
+            InvalidFilter: With the position of the mistake.
+        """
+        from umbel_backend.filters import parse
+
+        return parse(text, levels={word: number for number, word in self._levels.items()})
+
+    def suggest_filter(self, text: str, cursor: int) -> list[tuple[str, str]]:
+        """Return what could stand at the cursor: the whole text then, and what to show of it."""
+        from umbel_backend.filters.complete import complete
+
+        found = complete(text, cursor, self._known_values)
+        return [
+            (f"{text[: found.start]}{option.text}{text[found.end :]}", option.text)
+            for option in found.options
+        ]
+
+    def _known_values(self, field: str, typed: str) -> list[str]:
+        """Return values of ``field`` that occur among the live tasks, workers and queues."""
+        if field == "worker":
+            return [worker.hostname for worker in self.workers.records()]
+        records = self.tasks.records()
+        if field == "tag":
+            return sorted({key for record in records for key in record.tags})
+        if field.startswith("tag."):
+            key = field.removeprefix("tag.")
+            return sorted({record.tags[key] for record in records if key in record.tags})
+        if field == "name":
+            return sorted({record.name for record in records if record.name})
+        if field == "queue":
+            names = {record.queue for record in records if record.queue}
+            return sorted(names | {queue.name for queue in self.queues.records()})
+        return []
+
+    def header(self) -> HeaderFacts:
+        """Gather what the header tells; to be called about once a second."""
+        now, fresh, context = self.clock(), self.freshness, self.settings.context
+        lag_s = fresh.take_lag()
+        if lag_s is not None:
+            self._lag_s = lag_s
+        last = fresh.last_event_at
+        return HeaderFacts(
+            context=context.name,
+            broker=self.broker,
+            colour=context.colour,
+            protected=context.protected,
+            read_only=context.read_only,
+            state=fresh.state,
+            since_s=0.0 if fresh.since is None else now - fresh.since,
+            lag_s=self._lag_s,
+            quiet_s=None if last is None else now - last,
+            rate=fresh.rate,
+            dropped=fresh.dropped,
+            malformed=fresh.malformed,
+            gaps=fresh.gaps_seen,
+            recorder="" if self.recorder is None else self.recorder.words,
+            recorder_ok=self.recorder is None or self.recorder.is_well,
+            workers_online=self.workers.online(),
+            workers_known=len(self.workers),
+        )
+
+    def problems(self) -> list[str]:
+        """Return what is wrong now, one plain sentence each, the worst first."""
+        found = [self.freshness.problem, self.history_problem, self.cluster_problem]
+        found.append(None if self.recorder is None else self.recorder.problem)
+        return list(dict.fromkeys(problem for problem in found if problem))

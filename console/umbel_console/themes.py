@@ -1,0 +1,56 @@
+"""Textual's themes, made from the palettes, and the little style sheet they share."""
+
+from __future__ import annotations
+
+from textual.theme import Theme
+
+from umbel_console.render.palette import PALETTES, Palette
+
+CSS = """
+Screen { background: $background; color: $foreground; }
+#header { background: $surface; }
+#tabs, #footer { background: $background; }
+#status { background: $surface; }
+CommandBar { background: $surface; }
+.-ascii VerticalScroll { scrollbar-size-vertical: 0; }
+TabScreen.-detail.-narrow #list { display: none; }
+TabScreen.-detail.-wide #list { width: 3fr; }
+TabScreen.-wide TaskDetail { width: 2fr; background: $surface; }
+TaskDetail #title { background: $surface; }
+"""
+
+
+def theme_of(palette: Palette) -> Theme:
+    """Return the Textual theme with the colours of ``palette``."""
+
+    def css(colour: str) -> str:
+        if not palette.ansi:
+            return colour
+        return "ansi_default" if colour in ("default", "dim") else f"ansi_{colour}"
+
+    return Theme(
+        name=palette.name,
+        dark=palette.dark,
+        ansi=palette.ansi,
+        primary=css(palette.accent),
+        secondary=css(palette.waiting),
+        accent=css(palette.accent),
+        foreground=css(palette.foreground),
+        background=css(palette.background),
+        surface=css(palette.surface),
+        panel=css(palette.raised),
+        boost=css(palette.raised),
+        success=css(palette.good),
+        warning=css(palette.warn),
+        error=css(palette.bad),
+        variables={
+            "ansi-background": "ansi_default",
+            "ansi-foreground": "ansi_default",
+            "scrollbar": css(palette.muted),
+            "scrollbar-background": css(palette.background),
+            "scrollbar-corner-color": css(palette.background),
+        },
+    )
+
+
+THEMES = [theme_of(palette) for palette in PALETTES.values()]

@@ -1,0 +1,74 @@
+"""One line of chrome: header, tabs, status, footer. Sends only the cells that changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual import events
+from textual.geometry import Region
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from umbel_console.render.line import Part, fit
+from umbel_console.widgets.row_strip import changed_span, text_strip
+
+
+class Line(Widget):
+    """A line made of parts that give way to each other when it is narrow."""
+
+    ALLOW_SELECT = False
+    DEFAULT_CSS = "Line { height: 1; width: 1fr; }"
+
+    class Clicked(Message):
+        """A part with the meta key ``does`` was clicked."""
+
+        def __init__(self, does: str) -> None:
+            self.does = does
+            super().__init__()
+
+    def __init__(self, *, gap: int = 2, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._gap = gap
+        self._parts: Sequence[Part] = ()
+        self._strip: Strip | None = None
+
+    @property
+    def plain(self) -> str:
+        """What the line reads."""
+        return "" if self._strip is None else self._strip.text
+
+    def show(self, parts: Sequence[Part]) -> None:
+        """Show ``parts`` instead."""
+        self._parts = parts
+        self._draw()
+
+    def render_line(self, y: int) -> Strip:
+        """Return the line."""
+        if self._strip is None or y:
+            return Strip.blank(self.size.width, self.rich_style)
+        return self._strip
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Fit the parts into the new width."""
+        self._draw()
+
+    def on_click(self, event: events.Click) -> None:
+        """Tell which part was clicked."""
+        does = event.style.meta.get("does")
+        if isinstance(does, str):
+            event.stop()
+            self.post_message(self.Clicked(does))
+
+    def _draw(self) -> None:
+        width = self.size.width
+        if not width:
+            return
+        strip = text_strip(fit(self._parts, width, gap=self._gap), width, self.rich_style)
+        before, self._strip = self._strip, strip
+        if before is None or before.cell_length != strip.cell_length:
+            self.refresh()
+            return
+        span = changed_span(before, strip)
+        if span is not None:
+            self.refresh(Region(span[0], 0, span[1] - span[0], 1))

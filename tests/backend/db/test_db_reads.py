@@ -1,0 +1,202 @@
+"""Paging, counting, looking up, and the same answers from both kinds of engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from harness.records import a_task
+from umbel_backend import states
+from umbel_backend.db.changes import Changes
+from umbel_backend.db.engine import open_async_engine
+from umbel_backend.db.query import Query, run, run_async
+from umbel_backend.db.rollup import RollupBuffer, quantile
+from umbel_backend.db.statements import rollups, tasks
+from umbel_backend.db.tables import task
+from umbel_backend.db.writer import Writer
+from umbel_backend.records import Attempt, TaskRecord
+
+
+def write(engine: sa.Engine, *records: TaskRecord) -> None:
+    Writer(engine).write(Changes(tasks=records))
+
+
+def ids(records: list[TaskRecord]) -> list[str]:
+    return [one.id for one in records]
+
+
+def test_pages_neither_repeat_nor_skip_while_tasks_are_added(engine: sa.Engine) -> None:
+    # Several at one instant: the place is the instant and the row together.
+    write(engine, *(a_task(f"t{i:02}", at=1000.0 + i // 4) for i in range(20)))
+    seen: list[str] = []
+    place = None
+    for number in range(10):
+        page = run(engine, tasks.page(tasks.EVERY, before=place, limit=6))
+        seen += ids(page.tasks)
+        write(engine, a_task(f"new{number}", at=2000.0 + number))
+        if not page.more:
+            break
+        place = page.last
+    assert seen == [f"t{i:02}" for i in sorted(range(20), reverse=True)]
+
+
+def test_paging_back_returns_to_where_one_came_from(engine: sa.Engine) -> None:
+    write(engine, *(a_task(f"t{i}", at=float(i)) for i in range(10)))
+    first = run(engine, tasks.page(tasks.EVERY, limit=3))
+    second = run(engine, tasks.page(tasks.EVERY, before=first.last, limit=3))
+    back = run(engine, tasks.page(tasks.EVERY, before=second.first, newest_first=False, limit=3))
+    assert list(reversed(back.tasks)) == first.tasks
+    assert not back.more
+    empty = run(engine, tasks.page(task.c.name == "nothing"))
+    assert (empty.tasks, empty.first, empty.last, empty.more) == ([], None, None, False)
+
+
+def test_a_page_holds_complete_records(engine: sa.Engine) -> None:
+    attempt = Attempt(1, 1.0, 2.0, "RETRY", "X: y", "w@h")
+    one = a_task("one", states.FAILURE, attempts=(attempt,), tags={"user_id": "7"})
+    write(engine, one, a_task("again", retry_of="one", at=1001.0), a_task("more", retry_of="one"))
+    page = run(engine, tasks.page(task.c.id == "one"))
+    one.retried_as = ("again", "more")
+    assert page.tasks == [one]
+    assert ids(run(engine, tasks.retried_as("one"))) == ["again", "more"]
+
+
+def test_counts_stop_at_their_cap(engine: sa.Engine) -> None:
+    write(engine, *(a_task(f"t{i}") for i in range(12)))
+    assert run(engine, tasks.count_capped(tasks.EVERY)) == tasks.CappedCount(12, False)
+    assert run(engine, tasks.count_capped(tasks.EVERY, cap=12)) == tasks.CappedCount(12, False)
+    assert run(engine, tasks.count_capped(tasks.EVERY, cap=11)) == tasks.CappedCount(11, True)
+
+
+def test_an_id_is_found_whole_or_by_its_beginning(engine: sa.Engine) -> None:
+    write(engine, a_task("abc"), a_task("abcd"), a_task("abd"), a_task("ä%_"))
+    assert ids(run(engine, tasks.by_id("abc"))) == ["abc"]
+    assert ids(run(engine, tasks.by_id("ab"))) == ["abc", "abcd", "abd"]
+    assert ids(run(engine, tasks.by_id("ab", limit=2))) == ["abc", "abcd"]
+    assert ids(run(engine, tasks.by_id("ä"))) == ["ä%_"]
+    assert run(engine, tasks.by_id("b")) == []
+    assert run(engine, tasks.by_id("")) == []
+    known = run(engine, tasks.by_ids(["abc", "abd", "unknown"]))
+    assert set(known) == {"abc", "abd"}
+
+
+def test_a_family_is_its_root_and_all_that_came_of_it(engine: sa.Engine) -> None:
+    write(
+        engine,
+        a_task("root", root_id="root"),
+        a_task("child", root_id="root", parent_id="root"),
+        a_task("grandchild", root_id="root", parent_id="child"),
+        a_task("other", root_id="other"),
+    )
+    assert ids(run(engine, tasks.family("root"))) == ["root", "child", "grandchild"]
+
+
+def test_unfinished_tasks_are_read_latest_first(engine: sa.Engine) -> None:
+    write(
+        engine,
+        a_task("old", states.RECEIVED, 1.0),
+        a_task("done", states.SUCCESS, 2.0),
+        a_task("new", states.STARTED, 3.0),
+    )
+    assert ids(run(engine, tasks.unfinished(10))) == ["new", "old"]
+    assert ids(run(engine, tasks.unfinished(1))) == ["new"]
+
+
+def test_facets_say_how_far_they_counted(engine: sa.Engine) -> None:
+    names = ["mail"] * 5 + ["import"] * 3 + ["report"] * 2
+    write(engine, *(a_task(f"t{i}", name=name, at=100.0 - i) for i, name in enumerate(names)))
+    facet = run(engine, tasks.facet(tasks.EVERY, "name", 2))
+    assert [(one.value, one.count) for one in facet.counts] == [("mail", 5), ("import", 3)]
+    assert (facet.tasks, facet.capped) == (10, False)
+    capped = run(engine, tasks.facet(tasks.EVERY, "name", 2, cap=6))
+    assert [(one.value, one.count) for one in capped.counts] == [("mail", 5), ("import", 1)]
+    assert (capped.tasks, capped.capped) == (6, True)
+    assert run(engine, tasks.facet(tasks.EVERY, "queue", 2)).counts == [tasks.FacetCount(None, 10)]
+
+
+def test_a_histogram_has_every_slice_and_no_task_from_outside(engine: sa.Engine) -> None:
+    instants = [999.9, 1000.0, 1024.9, 1025.0, 1099.999, 1100.0]
+    write(engine, *(a_task(f"t{i}", at=at) for i, at in enumerate(instants)))
+    write(engine, a_task("failed", states.FAILURE, 1001.0))
+    slices = run(engine, tasks.histogram(tasks.EVERY, 1000.0, 1100.0, 4))
+    assert [one.by_state for one in slices] == [
+        {"SUCCESS": 2, "FAILURE": 1},
+        {"SUCCESS": 1},
+        {},
+        {"SUCCESS": 1},
+    ]
+    assert [(one.start, one.end) for one in slices][:2] == [(1000.0, 1025.0), (1025.0, 1050.0)]
+    assert slices[0].count == 3
+
+
+def test_totals_and_throughput_come_from_the_roll_up(engine: sa.Engine) -> None:
+    buffer = RollupBuffer()
+    for second in range(200):
+        buffer.add("mail.send", states.SUCCESS, 3600.0 + second, 0.1 if second % 20 else 4.0)
+    buffer.add("mail.send", states.PENDING, 3601.0)
+    buffer.add("report", states.FAILURE, 3700.0, 1.0)
+    Writer(engine).write(Changes(rollups=buffer.drain()))
+    assert buffer.drain() == []
+    found = {one.state: one for one in run(engine, rollups.totals(3600.0, 3840.0))}
+    assert found["SUCCESS"].count == 200
+    assert found["SUCCESS"].avg_runtime_s == pytest.approx(0.295)
+    assert 0.08 <= (found["SUCCESS"].p95_runtime_s or 0.0) <= 0.16
+    assert (found["PENDING"].count, found["PENDING"].avg_runtime_s) == (1, None)
+    named = run(engine, rollups.by_name(3600.0, 3840.0))
+    assert [(one.name, one.state, one.count) for one in named] == [
+        ("mail.send", "PENDING", 1),
+        ("mail.send", "SUCCESS", 200),
+        ("report", "FAILURE", 1),
+    ]
+    minutes = run(engine, rollups.throughput(3590.0, 3840.0))
+    assert [one.by_state.get("SUCCESS", 0) for one in minutes] == [0, 60, 60, 60, 20]
+    hours = run(engine, rollups.throughput(0.0, 86400.0, name="report"))
+    assert len(hours) == 24
+    assert hours[1].by_state == {"FAILURE": 1}
+
+
+def test_failures_are_grouped_by_the_class_before_the_message(engine: sa.Engine) -> None:
+    for number, text in enumerate(["KeyError: 'a'", "KeyError: 'b'", "Timeout", None]):
+        write(engine, a_task(f"t{number}", states.FAILURE, float(number), exception=text))
+    write(engine, a_task("fine"), a_task("late", states.FAILURE, 50.0, exception="Late: x"))
+    found = run(engine, rollups.failures_by_exception(0.0, 50.0))
+    assert [(one.exception, one.count, one.latest_at) for one in found] == [
+        ("KeyError", 2, 1.0),
+        ("", 1, 3.0),
+        ("Timeout", 1, 2.0),
+    ]
+
+
+@pytest.mark.parametrize("fraction", [0.5, 0.95, 0.99])
+def test_a_quantile_is_within_a_factor_of_two(fraction: float) -> None:
+    buffer = RollupBuffer()
+    runtimes = [0.001 * number**2 for number in range(1, 1000)]
+    for runtime_s in runtimes:
+        buffer.add("x", states.SUCCESS, 0.0, runtime_s)
+    increment = buffer.drain()[0]
+    estimate = quantile(increment.runtimes, fraction, increment.runtime_max_s)
+    exact = sorted(runtimes)[int(fraction * len(runtimes))]
+    assert estimate is not None
+    assert exact / 2 <= estimate <= exact * 2
+    assert quantile([0] * 20, fraction, None) is None
+
+
+async def test_an_asynchronous_engine_gives_the_same_answers(
+    engine: sa.Engine, database_url: str
+) -> None:
+    attempt = Attempt(1, 1.0, 2.0, "RETRY", None, None)
+    write(engine, *(a_task(f"t{i}", at=float(i), attempts=(attempt,)) for i in range(30)))
+    write(engine, a_task("again", retry_of="t29"))
+    asynchronous = open_async_engine(sa.make_url(database_url))
+    queries: list[Query[Any]] = [
+        tasks.page(tasks.EVERY, limit=7),
+        tasks.count_capped(tasks.EVERY, 10),
+        tasks.by_ids(["t1", "t2"]),
+        tasks.histogram(tasks.EVERY, 0.0, 30.0, 3),
+        rollups.failures_by_exception(0.0, 30.0),
+    ]
+    for query in queries:
+        assert await run_async(asynchronous, query) == run(engine, query)
+    await asynchronous.dispose()

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from fake_console.screen_text import line_with, text, until, until_shown
+from fake_console.world import NOW, Console, task
+from umbel_backend.records import Gap, TaskRecord
+
+
+def past(count: int) -> list[TaskRecord]:
+    return [task(n, "SUCCESS", age_s=60.0 * n, name=f"past.{n:04}") for n in range(1, count + 1)]
+
+
+async def test_pages_turn_both_ways_and_say_where_one_is() -> None:
+    console = Console(past(100))
+    async with console.app.run_test(size=(120, 26)) as pilot:
+        await pilot.press("2")
+        await until_shown(pilot, "past.0001")
+        await until_shown(pilot, "100 tasks recorded")
+        await pilot.press("n")
+        await until_shown(pilot, "past.0021")
+        assert "page 2" in text(console.app)
+        assert "past.0001" not in text(console.app)
+        await pilot.press("p")
+        await until_shown(pilot, "past.0001")
+        assert "page 1" in text(console.app)
+        await pilot.press("p")
+        await until_shown(pilot, "This is the first page.")
+
+
+async def test_moving_past_the_end_turns_the_page() -> None:
+    console = Console(past(60))
+    async with console.app.run_test(size=(120, 26)) as pilot:
+        await pilot.press("2")
+        await until_shown(pilot, "past.0001")
+        await pilot.press("G", "pagedown")
+        await until_shown(pilot, "past.0021")
+        await pilot.press("k")
+        await until_shown(pilot, "past.0020")
+        await until(pilot, lambda: line_with(console.app, "past.0020").startswith("▌"))
+
+
+async def test_the_filter_searches_all_of_history_and_says_so() -> None:
+    console = Console([*past(300), task(999, "FAILURE", age_s=90_000, name="once.failed")])
+    async with console.app.run_test(size=(120, 26)) as pilot:
+        await pilot.press("2")
+        await until_shown(pilot, "past.0001")
+        await pilot.press("slash", *"state:FAILURE", "enter")
+        await until_shown(pilot, "once.failed")
+        await until_shown(pilot, "1 task match in all of history")
+        await pilot.press("slash", *" name:nothing", "enter")
+        await until_shown(pilot, "All of history was searched: nothing matches")
+
+
+async def test_a_gap_is_drawn_where_it_was() -> None:
+    gap = Gap(
+        source="recorder ops-2", started_at=NOW - 130, ended_at=NOW - 122, reason="it was stopped"
+    )
+    console = Console(past(10), gaps=[gap])
+    async with console.app.run_test(size=(120, 26)) as pilot:
+        await pilot.press("2")
+        await until_shown(pilot, "gap 12:02:04 to 12:02:12")
+        lines = text(console.app).split("\n")
+        drawn = next(n for n, line in enumerate(lines) if "gap 12:02:04" in line)
+        assert "tasks may be missing" in lines[drawn]
+        assert "past.0002" in lines[drawn - 1]
+        assert "past.0003" in lines[drawn + 1]
+        await pilot.press("j", "j", "enter")
+        await until_shown(pilot, "There is nothing under the cursor.")
+
+
+async def test_a_database_that_fails_is_a_sentence_and_the_rows_stay() -> None:
+    console = Console(past(50))
+    async with console.app.run_test(size=(120, 26)) as pilot:
+        await pilot.press("2")
+        await until_shown(pilot, "past.0001")
+        console.history.problem = "Cannot read /var/lib/umbel.db: disk I/O error."
+        await pilot.press("r")
+        await until_shown(pilot, "Cannot read /var/lib/umbel.db")
+        assert "past.0001" in text(console.app)
+        console.history.problem = None
+        await pilot.press("r")
+        await until(pilot, lambda: "Cannot read" not in text(console.app))
+
+
+async def test_a_page_fits_the_terminal_after_it_was_resized() -> None:
+    console = Console(past(100))
+    async with console.app.run_test(size=(120, 17)) as pilot:
+        await pilot.press("2")
+        await until_shown(pilot, "past.0010")
+        assert "past.0011" not in text(console.app)
+        await pilot.resize_terminal(120, 37)
+        await until_shown(pilot, "past.0030")
+
+
+async def test_history_has_one_order_and_says_so() -> None:
+    console = Console(past(5))
+    async with console.app.run_test(size=(120, 26)) as pilot:
+        await pilot.press("2")
+        await until_shown(pilot, "past.0001")
+        await pilot.press("s", "enter")
+        await until_shown(pilot, "History is ordered by the last change of state")

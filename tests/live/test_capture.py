@@ -73,10 +73,13 @@ def test_a_task_is_seen_from_sent_to_success(broker_url: str, workers: Workers) 
     record = watch.tasks[task_id]
     assert (record.name, record.args, record.result) == ("harness.tasks.add", "(2, 3)", "5")
     assert record.args_complete
-    moments = [record.sent_at, record.received_at, record.started_at, record.finished_at]
+    assert record.sent_at is not None
+    moments = [record.received_at, record.started_at, record.finished_at]
     known = [moment for moment in moments if moment is not None]
-    assert len(known) == 4
+    assert len(known) == 3
     assert known == sorted(known)
+    # A producer dates its event after the message has left, so a quick worker may seem earlier.
+    assert record.sent_at <= known[0] + 1.0
 
 
 @pytest.mark.rabbitmq

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from umbel_backend.db import failures, migrations, sqlite_file
 from umbel_backend.db.address import database_url, shown
 from umbel_backend.db.transaction import WRITE_OPTION
 from umbel_backend.errors import DatabaseUnavailable
+
+if TYPE_CHECKING:
+    # Brings the ORM with it, which no command line needs.
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 __all__ = ["database_url", "open_async_engine", "open_engine", "shown"]
 
@@ -49,6 +52,8 @@ def open_async_engine(url: sa.URL) -> AsyncEngine:
     Raises:
         DatabaseUnavailable: There is no such SQLite file, or a driver is not installed.
     """
+    from sqlalchemy.ext.asyncio import create_async_engine
+
     if url.get_backend_name() == "sqlite":
         sqlite_file.require(url)
     with _driver_at_hand():

@@ -197,7 +197,6 @@ class _Session:
         self._capture.start()
         self._watch.start()
         self._recorder.state = "recording"
-        self._log.info("recording")
         try:
             while not self._recorder._stop.is_set():
                 self._recorder._wake.wait(_FLUSH_EVERY_S)
@@ -308,6 +307,7 @@ class _Session:
         if self._capture.status().state != "live" or "live" in self._due:
             return
         self._due["live"] = 0.0
+        self._log.info("recording")
         self._watch.reconcile()
         now = time.time()
         if self._silent_since is not None and now - self._silent_since > _GAP_WORTH_NOTING_S:

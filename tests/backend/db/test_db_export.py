@@ -100,7 +100,7 @@ exact = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=6,
 ).map(
-    lambda value: json.dumps(value, ensure_ascii=False, indent=1 if hash(str(value)) % 2 else None)
+    lambda value: json.dumps(value, ensure_ascii=False, indent=1 if len(str(value)) % 2 else None)
 )
 instants = (
     st.none() | st.floats(0, 4e9) | st.sampled_from([0.0, 0.9999999, 1.9995, 1e9 + 0.9999996])
@@ -136,7 +136,7 @@ def public(record: TaskRecord) -> dict[str, Any]:
     return read
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(records(), max_size=4))
 def test_json_and_json_lines_say_what_wire_says(batch: list[TaskRecord]) -> None:
     expected = [public(record) for record in batch]
@@ -146,7 +146,7 @@ def test_json_and_json_lines_say_what_wire_says(batch: list[TaskRecord]) -> None
     assert json.loads(b"".join(encode_tasks([batch[:2], [], batch[2:]], "json"))) == expected
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(records())
 def test_csv_holds_the_same_and_no_formula(record: TaskRecord) -> None:
     text = b"".join(encode_tasks([[record]], "csv")).decode()

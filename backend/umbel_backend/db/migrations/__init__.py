@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from umbel_backend.db import search_index
 from umbel_backend.db.address import shown
@@ -21,6 +21,9 @@ from umbel_backend.db.migrations import m0001_first
 from umbel_backend.db.tables import schema_version
 from umbel_backend.db.transaction import writing
 from umbel_backend.errors import DatabaseUnavailable
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from umbel_backend import states
 from umbel_backend.db.query import Plan, Query
 from umbel_backend.db.statements import records
 from umbel_backend.db.tables import task
@@ -254,8 +253,3 @@ def histogram(where: Where, start: float, end: float, buckets: int) -> Query[lis
         ]
 
     return Query(plan)
-
-
-def failed(where: Where = EVERY) -> Where:
-    """Narrow ``where`` to tasks that failed."""
-    return sa.and_(where, task.c.state == states.FAILURE)

@@ -44,6 +44,7 @@ class UmbelApp(App[int]):
     """
 
     TITLE = "Umbel"
+    DEFAULT_MODE = "tasks"
     CSS = themes.CSS
     ENABLE_COMMAND_PALETTE = True
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (140, "-wide")]  # noqa: RUF012
@@ -73,15 +74,25 @@ class UmbelApp(App[int]):
         """Why the console had to end, in one sentence."""
         for theme in themes.THEMES:
             self.register_theme(theme)
+        # Set before anything is drawn, and not in `on_mount`: a theme that changes costs a frame.
+        name = first_theme(settings.theme, self.no_color, self.console.color_system)
+        self.session.palette = PALETTES[name]
+        self.set_reactive(UmbelApp.theme, name)
+        self.stylesheet.set_variables(self.get_css_variables())
         self.set_keymap(settings.key_map)
         for mode, make in self._screens().items():
             self.add_mode(mode, make)
 
-    def _screens(self) -> dict[str, Callable[[], TabScreen]]:
-        # Only the first screen is loaded before the first frame.
-        def tasks() -> TabScreen:
-            return TasksScreen(self.session)
+    def get_default_screen(self) -> TabScreen:
+        """Make the first screen.
 
+        Textual puts a mode's own screen on the stack only after mounting it, and with the eager
+        tasks of Python 3.12 its inputs then find no screen; the default screen is there before.
+        """
+        return TasksScreen(self.session)
+
+    def _screens(self) -> dict[str, Callable[[], TabScreen]]:
+        # Only the first screen, which is the default one, is loaded before the first frame.
         def history() -> TabScreen:
             from umbel_console.screens.history import HistoryScreen
 
@@ -97,14 +108,11 @@ class UmbelApp(App[int]):
 
             return QueuesScreen(self.session)
 
-        return {"tasks": tasks, "history": history, "workers": workers, "queues": queues}
+        return {"history": history, "workers": workers, "queues": queues}
 
     def on_mount(self) -> None:
-        """Show the first tab, then reach out; nothing heavy before the first frame."""
-        self.choose_theme(
-            first_theme(self.settings.theme, self.no_color, self.console.color_system)
-        )
-        self.switch_mode("tasks")
+        """Reach out once the first frame is there; nothing heavy before it."""
+        self.add_mode(self.DEFAULT_MODE, self.get_default_screen)
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:

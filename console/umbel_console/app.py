@@ -112,7 +112,8 @@ class UmbelApp(App[int]):
 
     def on_mount(self) -> None:
         """Reach out once the first frame is there; nothing heavy before it."""
-        self.add_mode(self.DEFAULT_MODE, self.get_default_screen)
+        if self.DEFAULT_MODE not in self._modes:
+            self.add_mode(self.DEFAULT_MODE, self.get_default_screen)
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:

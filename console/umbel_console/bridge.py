@@ -65,11 +65,11 @@ class EventBridge:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for service in (self._source, self._cluster):
-            if service is not None:
-                await asyncio.to_thread(service.stop)
-        if self._recorder is not None:
-            await asyncio.to_thread(self._recorder.stop)
+        services = (self._source, self._cluster, self._recorder)
+        # Each may still wait for an answer from outside; together that takes as long as the slowest.
+        await asyncio.gather(
+            *(asyncio.to_thread(service.stop) for service in services if service is not None)
+        )
         if self._session.history is not None:
             with suppress(UmbelError):
                 await self._session.history.close()

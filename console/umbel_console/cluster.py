@@ -48,7 +48,8 @@ class LiveCluster:
 
     def stop(self) -> None:
         """Stop asking."""
-        self._watch.stop()
+        # It may wait for a worker that is silent; nothing it finds is needed any more.
+        self._watch.stop(timeout_s=0.2)
 
     def ask_again(self) -> None:
         """Ask for a look at every task of which an end is expected."""

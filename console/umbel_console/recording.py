@@ -11,6 +11,7 @@ from umbel_backend.settings import Settings
 from umbel_console.services import RecorderNow
 
 STOP_TIMEOUT_S = 10.0
+TRY_AGAIN_S = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,8 @@ class EmbeddedRecorder:
     def now(self) -> RecorderNow:
         """Tell who records."""
         recorder = self._recorder
-        problem = self._failed or recorder.problem
+        runs = recorder.state in ("recording", "standby")
+        problem = recorder.problem if runs else self._failed or recorder.problem
         if problem is not None:
             return RecorderNow("no recorder", False, problem)
         if recorder.state == "recording":
@@ -52,7 +54,14 @@ class EmbeddedRecorder:
         return RecorderNow("", True)
 
     def _run(self) -> None:
-        try:
-            self._recorder.run()
-        except UmbelError as error:
-            self._failed = str(error)
+        while not self._stop.is_set():
+            try:
+                self._recorder.run()
+                self._failed = None
+            except UmbelError as error:
+                self._failed = str(error)
+            except Exception as error:
+                # Nobody would hear of a thread that died: it is shown, logged, and tried again.
+                log.exception("the recorder in this console ended by an error")
+                self._failed = f"The recorder in this console failed: {type(error).__name__}."
+            self._stop.wait(TRY_AGAIN_S)

@@ -14,8 +14,8 @@ Screen { background: $background; color: $foreground; }
 CommandBar { background: $surface; }
 .-ascii VerticalScroll { scrollbar-size-vertical: 0; }
 TabScreen.-detail.-narrow #list { display: none; }
-TabScreen.-detail.-wide #list { width: 3fr; }
-TabScreen.-wide TaskDetail { width: 2fr; background: $surface; }
+TabScreen.-wide TaskDetail { width: 1fr; background: $surface; border-left: solid $panel; }
+.-ascii TabScreen.-wide TaskDetail { border-left: ascii $panel; }
 TaskDetail #title { background: $surface; }
 """
 

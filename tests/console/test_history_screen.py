@@ -45,7 +45,7 @@ async def test_the_filter_searches_all_of_history_and_says_so() -> None:
         await until_shown(pilot, "past.0001")
         await pilot.press("slash", *"state:FAILURE", "enter")
         await until_shown(pilot, "once.failed")
-        await until_shown(pilot, "1 task match in all of history")
+        await until_shown(pilot, "1 task matches in all of history")
         await pilot.press("slash", *" name:nothing", "enter")
         await until_shown(pilot, "All of history was searched: nothing matches")
 
@@ -83,7 +83,7 @@ async def test_a_database_that_fails_is_a_sentence_and_the_rows_stay() -> None:
 
 async def test_a_page_fits_the_terminal_after_it_was_resized() -> None:
     console = Console(past(100))
-    async with console.app.run_test(size=(120, 17)) as pilot:
+    async with console.app.run_test(size=(120, 16)) as pilot:
         await pilot.press("2")
         await until_shown(pilot, "past.0010")
         assert "past.0011" not in text(console.app)

@@ -121,7 +121,7 @@ async def test_elapsed_ticks_and_only_its_cells_are_sent_again() -> None:
         assert changed == [1]
         span = changed_span(before[1], after[1])
         assert span is not None
-        assert span[1] - span[0] == task_columns.ELAPSED.width
+        assert span[1] - span[0] <= task_columns.ELAPSED.width
 
 
 async def test_pages_ends_and_home() -> None:

@@ -21,6 +21,8 @@ from umbel_console.render.time import clock, duration, exact, ticking
 MOST_CHARACTERS = 200_000
 """Longest text shown of one part; what is longer is cut, and says so."""
 
+CLOCKS_AGREE_S = 0.05
+
 _FRAME = re.compile(r'^(\s*File )(".*")(, line )(\d+)(, in )(.*)$')
 _ENDED = {
     states.SUCCESS: "succeeded",
@@ -243,7 +245,8 @@ def _role(state: str) -> str:
 
 def _length(seconds: float) -> str:
     if abs(seconds) < 1:
-        return f"{seconds * 1000:.0f} ms"
+        # Two clocks, or two processes, may disagree by a little; a large difference is shown.
+        return f"{0 if -CLOCKS_AGREE_S < seconds < 0 else seconds * 1000:.0f} ms"
     return duration(seconds)
 
 

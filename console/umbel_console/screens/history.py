@@ -17,7 +17,7 @@ from umbel_console import actions
 from umbel_console.actions import Situation
 from umbel_console.render.context import DrawContext
 from umbel_console.render.line import Part
-from umbel_console.render.time import duration, moment
+from umbel_console.render.time import moment
 from umbel_console.screens import task_columns
 from umbel_console.screens.task_list import TaskListScreen
 from umbel_console.services import History, Page, Total
@@ -147,6 +147,8 @@ class HistoryScreen(TaskListScreen):
         self._more_gaps = len(gaps) - len(shown)
         table = self.table
         if turned:
+            if table.is_frozen:
+                table.action_freeze()
             table.home()
         table.show(_merged(page.records, shown))
         if turned and cursor_at_end:
@@ -212,7 +214,8 @@ class HistoryScreen(TaskListScreen):
         if total is not None:
             bound = "" if total.is_exact else "+"
             noun = "task" if total.count == 1 else "tasks"
-            verb = "recorded" if self.bar.chosen is None else "match in all of history"
+            matches = "matches" if total.count == 1 else "match"
+            verb = "recorded" if self.bar.chosen is None else f"{matches} in all of history"
             text = draw.empty().append_text(draw.cell(f" {total.count:,}{bound} {noun}"))
             parts.append(Part(text.append_text(draw.cell(f" {verb}", "muted")), 0))
         parts.append(Part(draw.cell(f"page {self._number:,}", "muted"), 2))
@@ -251,10 +254,10 @@ def _gap_line(row: Row, draw: DrawContext) -> Text | None:
         span = f"gap since {start}"
     else:
         end = moment(row.ended_at, draw.now, draw.zone)
-        span = f"gap {start} to {end} ({duration(row.ended_at - row.started_at)})"
+        span = f"gap {start} to {end}"
     lost = "tasks may be missing" if row.events_lost is None else f"{row.events_lost:,} events lost"
     return draw.cell(
-        f"{dash * 2} {dot.join((span, row.source, row.reason, lost))} {dash * 2}", "warn"
+        f"{dash * 2} {dot.join((span, lost, row.reason, row.source))} {dash * 2}", "warn"
     )
 
 

@@ -9,7 +9,8 @@ from umbel_console.actions import Situation
 from umbel_console.render.line import Part
 from umbel_console.screens.tab import TabScreen
 from umbel_console.session import Session
-from umbel_console.widgets.record_table import RecordTable, Sort
+from umbel_console.widgets.painter import Sort
+from umbel_console.widgets.record_table import RecordTable
 
 
 class SimpleListScreen(TabScreen):

@@ -46,6 +46,7 @@ class TabScreen(Screen[None]):
         session: The live state.
     """
 
+    AUTO_FOCUS = "RecordTable"
     MODE: ClassVar[str] = ""
     SCOPES: ClassVar[tuple[actions.Scope, ...]] = ("app", "screen", "table")
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("screen")]

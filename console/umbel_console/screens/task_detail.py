@@ -85,7 +85,7 @@ class TaskDetail(Vertical):
         yield Line(id="title")
         yield Static(id="timeline", classes="block")
         yield Static(id="facts", classes="block")
-        yield Line(gap=1, id="parts")
+        yield Line(gap=0, id="parts")
         with DetailScroll():
             yield Static(id="part")
 

@@ -15,7 +15,8 @@ from umbel_console.session import Session
 from umbel_console.stores.selection import Selection, calm_order
 from umbel_console.stores.tasks import Predicate, Section
 from umbel_console.widgets.filter_bar import FilterBar
-from umbel_console.widgets.record_table import RecordTable, Sort
+from umbel_console.widgets.painter import Sort
+from umbel_console.widgets.record_table import RecordTable
 
 SECTIONS: tuple[Section | None, ...] = (None, *Section)
 

@@ -23,6 +23,7 @@ class Prompt(Input):
         width: 1fr; height: 1; padding: 0; border: none; background: transparent;
         background-tint: transparent;
     }
+    Prompt > .input--placeholder { color: $foreground 65%; }
     """
 
     class Left(Message):

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Generic
 
-from rich.style import Style
 from rich.text import Text
 from textual import events
 from textual.binding import BindingType
@@ -17,30 +15,13 @@ from textual.widget import Widget
 
 from umbel_console import actions
 from umbel_console.render.context import DrawContext
-from umbel_console.widgets.columns import Column, Place, R, lay_out
+from umbel_console.widgets.columns import Column, R
 from umbel_console.widgets.marks import Marks
-from umbel_console.widgets.row_strip import changed_span, row_strip, text_strip
+from umbel_console.widgets.painter import LEAD, Look, Painter, Sort, thumb
+from umbel_console.widgets.row_strip import changed_span
 from umbel_console.widgets.viewport import Viewport
 
-LEAD = 3
-"""Cells left of the first column: cursor, mark, space."""
 WHEEL_ROWS = 3
-_CACHED_STRIPS = 2_000
-
-
-@dataclass(frozen=True, slots=True)
-class Sort:
-    """What a table is ordered by."""
-
-    column: str
-    descending: bool
-
-
-@dataclass(slots=True)
-class _Drawn:
-    record: object
-    moment: Hashable
-    strip: Strip
 
 
 class RecordTable(Widget, Generic[R], can_focus=True):
@@ -109,17 +90,13 @@ class RecordTable(Widget, Generic[R], can_focus=True):
         self.sort: Sort | None = None
         """What the header says of the order; None is the owner's own order."""
         self._draw = draw
-        self._moment = moment
         self._empty = empty
-        self._banner = banner
+        self._painter = Painter(self.columns, key, moment, banner)
         self._frozen: DrawContext | None = None
         self._waiting: Sequence[R] | None = None
         self._known: set[str] | None = None
+        self._counted: tuple[Sequence[R], int] | None = None
         self._lines: list[Strip] = []
-        self._strips: dict[tuple[str, int], _Drawn] = {}
-        self._places: list[Place[R]] = []
-        self._range: tuple[int, int] | None = None
-        self._base = Style.null()
 
     @property
     def record(self) -> R | None:
@@ -136,7 +113,10 @@ class RecordTable(Widget, Generic[R], can_focus=True):
         if self._known is None:
             return 0
         rows = self.view.rows if self._waiting is None else self._waiting
-        return sum(self.key_of(record) not in self._known for record in rows)
+        if self._counted is None or self._counted[0] is not rows:
+            known, key_of = self._known, self.key_of
+            self._counted = rows, sum(key_of(record) not in known for record in rows)
+        return self._counted[1]
 
     def show(self, rows: Sequence[R]) -> None:
         """Show ``rows``, in this order; a frozen table keeps them until it thaws."""
@@ -169,15 +149,13 @@ class RecordTable(Widget, Generic[R], can_focus=True):
 
     def redraw(self) -> None:
         """Draw everything anew, after the columns or the colours changed."""
-        self._strips.clear()
-        self._base = self.rich_style
-        self._places = lay_out(self.columns, max(1, self.size.width - LEAD - 1))
+        self._painter.fit(self.size.width, self.rich_style)
         self._lines = []
         self.tick()
 
     def render_line(self, y: int) -> Strip:
         """Return one line of the widget; it was drawn by `tick`."""
-        return self._lines[y] if y < len(self._lines) else Strip.blank(self.size.width, self._base)
+        return self._lines[y] if y < len(self._lines) else self._painter.blank()
 
     def home(self) -> None:
         """Go to the top, follow what comes, and count anew what is new."""
@@ -188,102 +166,47 @@ class RecordTable(Widget, Generic[R], can_focus=True):
     # Drawing
 
     def _drawn_lines(self) -> list[Strip]:
-        width, height = self.size
+        height = self.size.height
         draw = self._frozen or self._draw()
-        rows = self.view.rows
-        self._range = self._open_range()
-        lines = [self._header(draw, width)]
+        rows, paint = self.view.rows, self._painter
+        lines = [paint.header(self.sort, draw)]
         if not rows:
-            blank = Strip.blank(width, self._base)
-            words = [text_strip(line, width, self._base) for line in self._empty_lines(draw, width)]
-            lines += [blank, *words][: height - 1]
-            return lines + [blank] * (height - len(lines))
-        thumb = self._thumb(height - 1)
+            lines += paint.words(self._empty(), draw)[: height - 1]
+            return lines + [paint.blank()] * (height - len(lines))
+        span = self._open_range()
+        bar = thumb(self.view.top, len(rows), height - 1)
         for line in range(height - 1):
             index = self.view.top + line
+            strip = None
             if index < len(rows):
-                strip = self._row(rows[index], index, draw, width - 1)
-            else:
-                strip = Strip.blank(width - 1, self._base)
-            bar = draw.cell(draw.glyph("▐", "|") if line in thumb else " ", "muted")
-            lines.append(Strip.join([strip, text_strip(bar, 1, self._base)]))
+                strip = paint.row(rows[index], self._look(index, span), draw)
+            lines.append(paint.with_thumb(strip, line in bar, draw))
         return lines
 
-    def _header(self, draw: DrawContext, width: int) -> Strip:
-        cells = []
-        for place in self._places:
-            label = place.column.label
-            if self.sort is not None and self.sort.column == place.column.key:
-                down = self.sort.descending
-                label += draw.glyph("↓", "v") if down else draw.glyph("↑", "^")
-                cells.append(draw.cell(label, "accent", bold=True))
-            else:
-                cells.append(draw.cell(label, "muted", bold=True))
-        lead = Text(" " * LEAD)
-        return row_strip(lead, self._places, cells, width, base=self._base, unicode=draw.unicode)
-
-    def _row(self, record: R, index: int, draw: DrawContext, width: int) -> Strip:
-        key = self.key_of(record)
-        here = index == self.view.cursor
-        ranged = self._range is not None and self._range[0] <= index <= self._range[1]
-        look = here | (key in self.marks) << 1 | ranged << 2 | (here and self.has_focus) << 3
-        moment = self._moment(record, draw.now)
-        drawn = self._strips.get((key, look))
-        if drawn is not None and drawn.record is record and drawn.moment == moment:
-            return drawn.strip
-        banner = self._banner(record, draw)
-        if banner is not None:
-            # Its lead is drawn as for all rows; the rest is one cell.
-            places: list[Place[R]] = [Place(self._places[0].column, 0, width - LEAD)]
-            cells = [banner]
-        else:
-            places = self._places
-            cells = [place.column.render(record, draw, place.width) for place in places]
-        over = draw.palette.cursor if look & 8 else None
-        strip = row_strip(
-            self._lead(look, draw),
-            places,
-            cells,
-            width,
-            base=self._base,
-            unicode=draw.unicode,
-            over=over,
-        )
-        if len(self._strips) >= _CACHED_STRIPS:
-            self._strips.clear()
-        self._strips[key, look] = _Drawn(record, moment, strip)
-        return strip
-
-    def _lead(self, look: int, draw: DrawContext) -> Text:
-        lead = draw.empty()
-        lead.append_text(draw.cell(draw.glyph("▌", ">") if look & 1 else " ", "accent"))
-        marked = "*" if look & 6 else " "
-        lead.append(f"{marked} ", draw.palette.style("accent" if look & 2 else "warn", bold=True))
-        return lead
-
-    def _empty_lines(self, draw: DrawContext, width: int) -> list[Text]:
-        text = draw.cell(self._empty(), "muted")
-        text.no_wrap = False
-        wrapped = text.wrap(self.app.console, max(10, width - 2 * LEAD))
-        return [Text(" " * LEAD).append_text(line) for line in wrapped]
-
-    def _thumb(self, height: int) -> range:
-        total = len(self.view.rows)
-        if total <= height or height < 1:
-            return range(0)
-        length = max(1, height * height // total)
-        start = round(self.view.top * (height - length) / (total - height))
-        return range(start, start + length)
+    def _look(self, index: int, span: tuple[int, int] | None) -> Look:
+        look = Look(0)
+        if index == self.view.cursor:
+            look |= Look.CURSOR | Look.ACTIVE if self.has_focus else Look.CURSOR
+        if self.key_of(self.view.rows[index]) in self.marks:
+            look |= Look.MARKED
+        if span is not None and span[0] <= index <= span[1]:
+            look |= Look.RANGED
+        return look
 
     # Moving
 
     def _after_move(self, *, moved: bool = True) -> None:
         if self._known is None and not self.view.follows:
-            self._known = {self.key_of(record) for record in self.view.rows}
+            self._know_rows()
         self.tick()
         if moved:
             self.post_message(self.Moved())
         self.post_message(self.Changed())
+
+    def _know_rows(self) -> None:
+        """Count what is new from what is shown now."""
+        self._known = {self.key_of(record) for record in self.view.rows}
+        self._counted = None
 
     def _step(self, by: int) -> None:
         if not self.view.move(by):
@@ -349,7 +272,7 @@ class RecordTable(Widget, Generic[R], can_focus=True):
         self._after_move()
 
     def _can_mark(self, record: R) -> bool:
-        return self._banner(record, self._draw()) is None
+        return self._painter.banner(record, self._draw()) is None
 
     def action_range(self) -> None:
         """Open a range at the cursor; a second time mark it."""
@@ -375,7 +298,7 @@ class RecordTable(Widget, Generic[R], can_focus=True):
         """Hold the view still, times included, or let it go on."""
         if self._frozen is None:
             self._frozen = self._draw()
-            self._known = {self.key_of(record) for record in self.view.rows}
+            self._know_rows()
         else:
             self._frozen = None
             if self.view.follows:
@@ -420,7 +343,7 @@ class RecordTable(Widget, Generic[R], can_focus=True):
             self.action_open()
 
     def _click_header(self, x: int) -> None:
-        for place in self._places:
+        for place in self._painter.places:
             if place.x <= x < place.x + place.width and place.column.sort_key is not None:
                 self.post_message(self.SortAsked(place.column.key))
 

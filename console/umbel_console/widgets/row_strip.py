@@ -39,17 +39,18 @@ def row_strip(
         over: Style laid over the line, such as the cursor's background.
     """
     segments = _segments(lead)
-    x = 0
+    start = at = width_of(lead.plain)
     for place, cell in zip(places, cells, strict=True):
-        if place.x > x:
-            segments.append(Segment(" " * (place.x - x)))
-        segments.extend(_fitted(cell, place, unicode))
-        x = place.x + place.width
-    rest = width - width_of(lead.plain) - x
-    if rest > 0:
-        segments.append(Segment(" " * rest))
+        cell, taken = _cut(cell, place, unicode)
+        begin = start + place.x
+        if place.column.align == "right":
+            begin += place.width - taken
+        _fill(segments, begin - at)
+        segments.extend(_segments(cell))
+        at = begin + taken
+    _fill(segments, width - at)
     segments = [Segment(text, _laid(base, style, over)) for text, style, _ in segments]
-    return Strip(segments, max(width, width_of(lead.plain) + x)).crop(0, width)
+    return Strip(segments, max(width, at)).crop(0, width)
 
 
 def text_strip(text: Text, width: int, base: Style) -> Strip:
@@ -77,29 +78,29 @@ def changed_span(before: Strip, after: Strip) -> tuple[int, int] | None:
     return start, max(end, start + 1)
 
 
-def _fitted(cell: Text, place: Place[R], unicode: bool) -> list[Segment]:
-    """Return ``cell`` in exactly the cells of its ``place``."""
-    width, to_the_right = place.width, place.column.align == "right"
+def _cut(cell: Text, place: Place[R], unicode: bool) -> tuple[Text, int]:
+    """Return ``cell`` in at most the cells of its ``place``, and how many it takes."""
     taken = width_of(cell.plain)
-    if taken > width and place.column.keep == "tail" and not cell.spans:
-        short = cut_head(cell.plain, width, unicode=unicode)
-        cell, taken = Text(short, style=cell.style, no_wrap=True, end=""), width_of(short)
-    elif taken > width:
-        short = cut(cell.plain, width, unicode=unicode)
-        spans = cell.spans
-        cell = Text(short, style=cell.style, no_wrap=True, end="", spans=list(spans))
-        taken = width_of(short)
-    if cell.spans:
-        segments = _segments(cell)
-        if taken < width:
-            pad = Segment(" " * (width - taken))
-            segments = [pad, *segments] if to_the_right else [*segments, pad]
-        return segments
-    # One segment a cell, its padding included: fewer bytes, and changes are found cell by cell.
-    plain = (
-        " " * (width - taken) + cell.plain if to_the_right else cell.plain + " " * (width - taken)
-    )
-    return [Segment(plain, _style_of(cell))]
+    if taken <= place.width:
+        return cell, taken
+    if place.column.keep == "tail" and not cell.spans:
+        short = cut_head(cell.plain, place.width, unicode=unicode)
+    else:
+        short = cut(cell.plain, place.width, unicode=unicode)
+    spans = list(cell.spans)
+    return Text(short, style=cell.style, no_wrap=True, end="", spans=spans), width_of(short)
+
+
+def _fill(segments: list[Segment], cells: int) -> None:
+    """Add ``cells`` blanks; to the last segment if it can take them, as each one costs bytes."""
+    if cells <= 0:
+        return
+    if segments:
+        text, style, _ = segments[-1]
+        if style is None or not (style.reverse or style.bgcolor or style.underline):
+            segments[-1] = Segment(text + " " * cells, style)
+            return
+    segments.append(Segment(" " * cells))
 
 
 def _segments(text: Text) -> list[Segment]:

@@ -1,0 +1,87 @@
+"""The whole way: a real worker's event on a real screen, and from the database back on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fake_console.screen_text import line_with, text, until, until_shown
+from harness.cluster import Cluster
+from harness.tasks import client
+from harness.waiting import free_port
+from harness.worker import Workers
+from umbel_backend.demo.server import EmbeddedServer
+from umbel_backend.settings import Context, Settings
+from umbel_console.app import UmbelApp
+
+pytestmark = pytest.mark.live
+
+
+def console(broker_url: str, tmp_path: Path) -> UmbelApp:
+    context = Context(name="live", broker=broker_url, db=str(tmp_path / "history.db"))
+    return UmbelApp(Settings(context=context))
+
+
+async def test_a_task_is_seen_from_its_start_to_its_end_and_then_in_history(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    app = console(cluster.broker_url, tmp_path)
+    release = tmp_path / "release"
+    async with app.run_test(size=(140, 30)) as pilot:
+        await until_shown(pilot, "1/1 worker", timeout_s=20)
+        await until_shown(pilot, "rec here", timeout_s=20)
+        sent = cluster.send("sleep", 30, str(release), queue="reports")
+        await until_shown(pilot, "● STARTED", timeout_s=20)
+        row = line_with(app, "● STARTED")
+        assert sent.id[:8] in row
+        assert "reports" in row
+        release.touch()
+        await until_shown(pilot, "✓ SUCCESS", timeout_s=20)
+        assert sent.id[:8] in line_with(app, "✓ SUCCESS")
+        failed = cluster.send("fail", "no such account")
+        await until_shown(pilot, "✗ FAILURE", timeout_s=20)
+        assert "ValueError" in line_with(app, "✗ FAILURE")
+        await pilot.press("2")
+        await until(pilot, lambda: failed.id[:8] in text(app), timeout_s=20)
+        await until(pilot, lambda: sent.id[:8] in text(app), timeout_s=20)
+        await pilot.press("slash", *"state:FAILURE", "enter")
+        await until_shown(pilot, "1 task matches in all of history", timeout_s=20)
+        await pilot.press("enter", "right", "right")
+        await until_shown(pilot, "Traceback (most recent call last)", timeout_s=20)
+        app.exit(0)
+
+
+async def test_what_an_earlier_console_recorded_is_there_at_the_next_start(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    first = console(cluster.broker_url, tmp_path)
+    async with first.run_test(size=(140, 30)) as pilot:
+        await until_shown(pilot, "rec here", timeout_s=20)
+        await until(pilot, lambda: first.session.freshness.state == "live", timeout_s=20)
+        sent = cluster.send("add", 2, 3)
+        await until(pilot, lambda: sent.id[:8] in text(first), timeout_s=20)
+        first.exit(0)
+    second = console(cluster.broker_url, tmp_path)
+    async with second.run_test(size=(140, 30)) as pilot:
+        await until(pilot, lambda: sent.id[:8] in text(second), timeout_s=20)
+        second.exit(0)
+
+
+async def test_a_broker_that_goes_away_and_comes_back_is_told_and_leaves_a_gap(
+    tmp_path: Path, workers: Workers
+) -> None:
+    with EmbeddedServer(tmp_path / "server", append_only=False, port=free_port()) as server:
+        workers.start(server.url(0))
+        app = console(server.url(0), tmp_path)
+        async with app.run_test(size=(140, 30)) as pilot:
+            await until_shown(pilot, "● live", timeout_s=20)
+            server.kill()
+            await until_shown(pilot, "trying again", timeout_s=20)
+            assert app.is_running
+            server.start()
+            await until_shown(pilot, "● live", timeout_s=30)
+            await until_shown(pilot, "1 gap", timeout_s=20)
+            sent = client(server.url(0)).send_task("harness.tasks.add", (1, 2))
+            await until(pilot, lambda: sent.id[:8] in text(app), timeout_s=30)
+            app.exit(0)

@@ -13,9 +13,11 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any, ClassVar
 
+from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.screen import Screen
+from textual.widgets import Input
 
 from umbel_backend.broker.urls import describe_url
 from umbel_backend.settings import Settings
@@ -120,6 +122,23 @@ class UmbelApp(App[int]):
         self.bridge.start()
         if self._notice is not None and isinstance(self.screen, TabScreen):
             self.screen.say(self._notice, "warn")
+
+    async def on_event(self, event: events.Event) -> None:
+        """Do what a key stands for before the next key is looked at.
+
+        Textual gives a key to whatever has the keys when it arrives. Typed ahead on a slow line, the
+        words after ``/`` would be taken for keys of the table.
+        """
+        if (
+            isinstance(event, events.Key)
+            and not event.is_forwarded
+            and not isinstance(self.focused, Input)
+        ):
+            bound = self.screen.active_bindings.get(event.key)
+            if bound is not None and bound.enabled:
+                await self.run_action(bound.binding.action, bound.node)
+                return
+        await super().on_event(event)
 
     async def on_unmount(self) -> None:
         """Let go of the outside world in good order."""

@@ -181,6 +181,7 @@ class EventBridge:
             workers=self._session.workers.records(),
             unfinished=records,
             running=[record.id for record in records if record.state == states.STARTED][:500],
+            taken=self._session.tasks.taken.tell,
         )
 
     async def _made(self, make: Callable[..., T], *arguments: object) -> T:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from umbel_backend.broker.answers import WorkerAnswer
@@ -35,7 +35,10 @@ class LiveCluster:
         def running() -> Sequence[str]:
             return known().running
 
-        self._watch = Watch(settings, workers, unfinished, running, wake)
+        def taken() -> Mapping[str, int] | None:
+            return known().taken()
+
+        self._watch = Watch(settings, workers, unfinished, running, taken, wake)
 
     @property
     def problem(self) -> str | None:

@@ -117,6 +117,8 @@ class Known:
     unfinished: Sequence[TaskRecord] = ()
     running: Sequence[str] = ()
     """Ids of tasks that run."""
+    taken: Callable[[], Mapping[str, int] | None] = lambda: None
+    """Tells, in any thread, how many tasks were taken from each queue; None if it cannot be told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 
-from harness.command import UMBEL, Run, home_environment, run_umbel
+from harness.command import UMBEL, Run, home_environment, run_inside, run_umbel
 from harness.waiting import wait_until
 
 
@@ -69,6 +69,10 @@ class Site:
     def umbel(self, *words: str) -> Run:
         """Run a command to its end, in a process of its own."""
         return run_umbel(*words, environment=self.environment, cwd=self.folder)
+
+    def inside(self, *words: str) -> Run:
+        """Run a command in this process, which is quicker."""
+        return run_inside(*words, environment=self.environment, cwd=self.folder)
 
     def query(self, statement: str, *values: object) -> list[Any]:
         """Ask SQLite itself; nothing while there is no database yet."""

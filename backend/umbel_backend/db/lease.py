@@ -72,23 +72,35 @@ class Lease:
         )
         return self.is_held
 
-    def renew(self) -> bool:
-        """Prolong the lease; return False, and no longer hold it, if another took it."""
+    def renew(self, behind_s: float = 0.0) -> bool:
+        """Prolong the lease; return False, and no longer hold it, if another took it.
+
+        Args:
+            behind_s: How long ago the work done under it was last complete: a successor begins there.
+        """
         if self._epoch is not None:
             self._epoch = self._change(
                 leases.renew(
-                    self._dialect, self.name, self.holder, self._epoch, self.ttl_s, self._clock()
+                    self._dialect,
+                    self.name,
+                    self.holder,
+                    self._epoch,
+                    self.ttl_s,
+                    self._clock(),
+                    behind_s,
                 )
             )
         return self.is_held
 
-    def release(self) -> None:
+    def release(self, behind_s: float = 0.0) -> None:
         """Give the lease up so that another can take it at once; nothing if it is not held."""
         epoch, self._epoch = self._epoch, None
         if epoch is not None:
             with writing(self._engine) as connection:
                 connection.execute(
-                    leases.release(self._dialect, self.name, self.holder, epoch, self._clock())
+                    leases.release(
+                        self._dialect, self.name, self.holder, epoch, self._clock(), behind_s
+                    )
                 )
 
     def _change(self, statement: sa.Executable) -> int | None:

@@ -111,6 +111,13 @@ class Capture:
             gaps=self._gaps,
         )
 
+    def seen_until(self) -> float | None:
+        """Until when nothing was missed, by this machine's clock; None before the first connection.
+
+        Everything up to then is in the buffer, or was; so is the gap before a reconnection.
+        """
+        return self._seen_until
+
     def skew_s(self, hostname: str) -> float | None:
         """How far the clock of ``hostname`` is ahead of this machine's; None if not known."""
         return self._door.clocks.skew_s(hostname)
@@ -171,16 +178,17 @@ class Capture:
         while not self._stop.is_set():
             events = self._read(reader)
             now = time.time()
-            # Only the next read shows that an empty socket was not the end of the connection: what
-            # a server still sent before it cut a slow reader off is not all there was to read.
-            if drained_at is not None:
-                self._seen_until = drained_at
-            drained_at = now if reader.is_drained else None
             if events:
                 self._last_event_at = now
                 self._received += len(events)
-                self._seen_until = max(self._seen_until or 0.0, min(events[-1].at, now))
                 self._buffer.push(events)
+                # What they tell, not when they came: after a stop, the sockets still hold what the
+                # server sent before it cut a slow reader off.
+                self._seen_until = max(self._seen_until or 0.0, min(events[-1].at, now))
+            elif drained_at is not None:
+                # That nothing came shows that the empty socket was not the end of the connection.
+                self._seen_until = max(self._seen_until or 0.0, drained_at)
+            drained_at = now if reader.is_drained else None
 
     def _read(self, reader: RedisReader | KombuReader) -> list[Event]:
         if isinstance(reader, RedisReader):

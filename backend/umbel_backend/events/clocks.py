@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 TOLERATED_S = 2.0
 """Differences below this are left alone: network, batching and small drift."""
 
-_STEP_S = 10.0
-"""A host's events arrive in the order it sent them, give or take the seconds it may batch task
-events; a timestamp further back than this means its clock was set back."""
+_STEP_S = 2.0
+"""A host's events arrive in the order it sent them, but for moments; a timestamp further back than
+this means its clock was set back."""
 
 _SETTLED = 5
 """Readings after which a clock that is behind counts as behind, not its events as late."""
+
+_WINDOW_S = 300.0
+"""How long, at least, the smallest delay seen counts. Whoever reads may be late for minutes, and
+what then arrives late must not pass for a host whose clock is behind."""
 
 _PLAUSIBLE_FROM = 946_684_800.0  # 2000-01-01
 _PLAUSIBLE_UNTIL = 4_102_444_800.0  # 2100-01-01
@@ -20,10 +25,19 @@ _PLAUSIBLE_UNTIL = 4_102_444_800.0  # 2100-01-01
 
 @dataclass(slots=True)
 class _Clock:
-    offset_s: float
-    """Smallest seen arrival minus timestamp: the delay, plus how far the host's clock is behind."""
+    smallest_s: float
+    """Smallest arrival minus timestamp in this window and the one before it."""
     last_at: float
+    since: float
+    """When this window began, by our clock."""
+    before_s: float = math.inf
+    """Smallest of the window before this one."""
     readings: int = 1
+
+    @property
+    def offset_s(self) -> float:
+        """The least delay, plus how far the host's clock is behind."""
+        return min(self.smallest_s, self.before_s)
 
 
 class Clocks:
@@ -50,21 +64,21 @@ class Clocks:
         if clock is None:
             if len(self._clocks) > 10_000:
                 self._clocks.clear()
-            clock = self._clocks[hostname] = _Clock(offset, at)
-        elif at < clock.last_at - _STEP_S or offset < clock.offset_s:
-            if at < clock.last_at - _STEP_S:
-                # Set back: what was learned before no longer holds, and this is not a late event.
-                clock.readings = _SETTLED
-            clock.offset_s, clock.last_at = offset, at
+            clock = self._clocks[hostname] = _Clock(offset, at, arrived_at)
+        elif at < clock.last_at - _STEP_S:
+            # Set back: what was learned before no longer holds, and this is not a late event.
+            self._clocks[hostname] = clock = _Clock(offset, at, arrived_at, readings=_SETTLED)
         else:
             clock.last_at = at
             clock.readings += 1
-            # Let the minimum age, so that a clock set forward and back is learned again in minutes.
-            clock.offset_s += (offset - clock.offset_s) * 0.001
-        if clock.offset_s < -TOLERATED_S:
-            return min(at + clock.offset_s, arrived_at)
-        if clock.offset_s > TOLERATED_S and clock.readings >= _SETTLED:
-            return min(at + clock.offset_s, arrived_at)
+            if arrived_at - clock.since > _WINDOW_S:
+                clock.before_s, clock.smallest_s = clock.smallest_s, offset
+                clock.since = arrived_at
+            elif offset < clock.smallest_s:
+                clock.smallest_s = offset
+        offset = clock.offset_s
+        if offset < -TOLERATED_S or (offset > TOLERATED_S and clock.readings >= _SETTLED):
+            return min(at + offset, arrived_at)
         return at
 
     def skew_s(self, hostname: str) -> float | None:

@@ -9,6 +9,7 @@ run Celery's own precedence decides (SUCCESS over FAILURE over REVOKED over REJE
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from copy import copy
 from datetime import UTC, datetime
@@ -182,7 +183,8 @@ def _ended(record: TaskRecord, event: Event, first: bool) -> None:
     record.exception = event.exception
     record.traceback = event.traceback
     record.runtime_s = event.runtime
-    if event.runtime is None and record.started_at is not None:
+    # A lost task ran for nobody knows how long.
+    if event.runtime is None and record.started_at is not None and state != states.LOST:
         record.runtime_s = max(0.0, event.at - record.started_at)
     if state == states.REVOKED and event.exception is None:
         record.exception = f"TaskRevokedError: {_revoked_because(event)}"
@@ -305,6 +307,9 @@ def _is_of_ended_run(record: TaskRecord, event: Event) -> bool:
         return False
     last = record.attempts[-1]
     if last.ended_at is None or event.at > last.ended_at:
+        return False
+    if record.worker == event.hostname and event.at >= (record.received_at or math.inf):
+        # Of the present run, then: its worker's clock was set back a little between the two.
         return False
     return last.worker is None or not event.hostname or last.worker == event.hostname
 

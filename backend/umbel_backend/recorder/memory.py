@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from umbel_backend.events.fold import fold
 from umbel_backend.events.fold_workers import fold_worker
 from umbel_backend.events.model import Event
+from umbel_backend.events.taken import Taken
 from umbel_backend.records import TaskRecord, WorkerRecord
 from umbel_backend.states import STARTED
 
@@ -35,6 +36,7 @@ class Memory:
         self._tasks: dict[str, TaskRecord] = {}
         self._changed: dict[str, TaskRecord] = {}
         self._ended: list[TaskRecord] = []
+        self.taken = Taken()
         self.workers: dict[str, WorkerRecord] = {}
         self._changed_workers: set[str] = set()
         self._only_queue: dict[str, str] = {}
@@ -76,6 +78,7 @@ class Memory:
                 self._started.pop(task_id, None)
             if after.finished_at is not None and (before is None or before.finished_at is None):
                 self._ended.append(after)
+            self.taken.note(event, after)
             if event.type in _COUNTED:
                 self._fold_worker(event)
 
@@ -113,15 +116,18 @@ class Memory:
         self.workers[record.hostname] = record
         self._changed_workers.add(record.hostname)
 
-    def shed(self, limit: int) -> int:
-        """Give up the oldest changes beyond ``limit``; returns how many tasks were given up."""
+    def shed(self, limit: int) -> list[TaskRecord]:
+        """Give up the oldest changes beyond ``limit``; returns the tasks that were given up."""
         excess = len(self._changed) - limit
         if excess <= 0:
-            return 0
-        for task_id in list(self._changed)[:excess]:
-            del self._changed[task_id]
+            return []
+        ids = list(self._changed)[:excess]
+        given_up = {task_id: self._changed.pop(task_id) for task_id in ids}
+        for task_id in given_up:
             self._tasks.pop(task_id, None)
-        return excess
+            self._started.pop(task_id, None)
+        self._ended = [record for record in self._ended if record.id not in given_up]
+        return list(given_up.values())
 
     def _fold_worker(self, event: Event) -> None:
         name = event.hostname

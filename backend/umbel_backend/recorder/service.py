@@ -32,6 +32,7 @@ from umbel_backend.db.writer import Writer
 from umbel_backend.errors import DatabaseUnavailable, LeaseLost, UmbelError
 from umbel_backend.events.capture import Capture, CaptureStatus
 from umbel_backend.events.fold_workers import status_at
+from umbel_backend.events.model import Event
 from umbel_backend.recorder.memory import Memory
 from umbel_backend.recorder.watch import Found, Watch
 from umbel_backend.recorder.workers import described, with_status
@@ -41,6 +42,8 @@ from umbel_backend.settings import Settings
 LEASE = "recorder"
 LEASE_TTL_S = 10.0
 _RENEW_EVERY_S = 2.0
+_STANDBY_LOOK_S = 0.5
+"""What happens until a standby notices that it is its turn is missing from history."""
 _FLUSH_EVERY_S = 0.25
 _FLUSH_TASKS = 5_000
 _WORKERS_EVERY_S = 2.0
@@ -52,7 +55,7 @@ _UPKEEP_EVERY_S = 1_800.0
 _UNWRITTEN_LIMIT = 100_000
 """Tasks kept for a database that cannot be written; beyond it the oldest are given up, as a gap."""
 
-_GAP_WORTH_NOTING_S = 1.0
+_GAP_WORTH_NOTING_S = 0.1
 
 RecorderState = Literal["starting", "recording", "standby", "stopped"]
 
@@ -123,14 +126,16 @@ class Recorder:
             self._capture = None
 
     def _acquired(self, engine: sa.Engine, lease: Lease) -> float | None:
-        """Wait for the lease; returns when its last holder was last seen, None if there was none."""
+        """Wait for the lease; returns until when its last holder recorded, None if there was none."""
         while not self._stop.is_set():
             try:
-                before = run(engine, leases.latest(LEASE))
-                if lease.acquire():
+                before = run(engine, leases.latest(LEASE, time.time()))
+                # Looking is cheap, trying to take it is a write.
+                if (before is None or before.is_over) and lease.acquire():
                     self.holder = None
                     self.problem = None
-                    return before.renewed_at if before else None
+                    # Counted from now: the database's clock may be another than ours.
+                    return time.time() - max(0.0, before.silent_s) if before else None
                 if self.state != "standby":
                     self._log.info(
                         "standing by: %s records", before.holder if before else "another"
@@ -140,7 +145,7 @@ class Recorder:
                 self.problem = None
             except DatabaseUnavailable as error:
                 self._say(error)
-            self._stop.wait(LEASE_TTL_S / 4)
+            self._stop.wait(_STANDBY_LOOK_S)
         return None
 
     def _say(self, error: UmbelError) -> None:
@@ -166,6 +171,13 @@ class _Session:
         self._memory = Memory(self._load)
         self._rollups = RollupBuffer()
         self._gaps: list[Gap] = []
+        self._given_up: Gap | None = None
+        self._tasks_given_up = 0
+        self._unfolded: list[Event] = []
+        self._found = Found()
+        # Until when all that happened is in the database, by this machine's clock.
+        self._taken_until: float | None = None
+        self._written_until = time.time() if silent_since is None else silent_since
         self._queues: dict[str, QueueRecord] = {}
         self._capture = Capture(
             self._settings.context,
@@ -178,13 +190,13 @@ class _Session:
             workers=self._known_workers,
             unfinished=self._unfinished,
             running=self._long_running,
+            taken=self._memory.taken.tell,
             found=recorder._wake.set,
         )
         # Read by the watch thread: replaced as wholes, never changed.
         self._workers: Sequence[WorkerRecord] = ()
         self._running: Sequence[str] = ()
         self._due: dict[str, float] = {}
-        self._retry_at = 0.0
 
     def run(self) -> None:
         """Record until the recorder stops or the lease is lost.
@@ -209,7 +221,7 @@ class _Session:
         """Take what arrived, fold it, and write when it is time to."""
         try:
             if self._is_due("renew", _RENEW_EVERY_S):
-                self._lease.renew()
+                self._lease.renew(self._behind_s())
             self._note_live()
             self._take()
             if self._memory.pending >= _FLUSH_TASKS or self._is_due("flush", _FLUSH_EVERY_S):
@@ -225,24 +237,44 @@ class _Session:
             self._recorder._stop.wait(0.5)
 
     def _take(self) -> None:
-        batch = self._capture.drain()
-        found = self._watch.take()
-        if batch.gaps:
-            self._gaps += batch.gaps
-            self._watch.reconcile()
-            for gap in batch.gaps:
-                self._log.warning("gap of %.1f s: %s", _length(gap), gap.reason)
-        self._memory.fold(batch.events)
-        self._take_found(found)
+        """Fold what arrived; what cannot be folded for want of the database is kept for the next turn.
 
-    def _take_found(self, found: Found) -> None:
+        Nothing more is taken meanwhile: the capture's buffer has a bound, and turns what it must
+        drop into a gap.
+        """
+        if not self._unfolded:
+            # In this order: what is seen is in the buffer already.
+            self._taken_until = self._capture.seen_until() if "live" in self._due else None
+            batch = self._capture.drain()
+            self._unfolded = batch.events
+            self._note(batch.gaps)
+        self._memory.fold(self._unfolded)
+        self._unfolded = []
+        self._take_found()
+
+    def _note(self, gaps: Sequence[Gap]) -> None:
+        self._gaps += gaps
+        for gap in gaps:
+            self._log.warning("gap of %.1f s: %s", _length(gap), gap.reason)
+        if gaps:
+            self._watch.reconcile()
+
+    def _take_found(self) -> None:
+        if not self._found.events:
+            self._found = self._watch.take()
+        found = self._found
         self._memory.fold(found.events)
+        self._found = Found()
         for answer in found.answers:
             self._learn(answer)
         for queue in found.queues:
             self._queues[queue.name] = queue
         for name in found.enabled:
             self._log.info("switched task events on in %s, which ran without -E", name)
+
+    def _behind_s(self) -> float:
+        """How long ago the database last had everything; more than a moment if broker or it is away."""
+        return max(0.0, time.time() - self._written_until)
 
     def _learn(self, answer: WorkerAnswer) -> None:
         """Add what a worker answered to what its events told."""
@@ -265,7 +297,7 @@ class _Session:
         samples = self._is_due("samples", _SAMPLES_EVERY_S)
         changes = Changes(
             tasks=changed,
-            gaps=self._gaps,
+            gaps=[*self._gaps, self._given_up] if self._given_up else self._gaps,
             workers=due_workers,
             worker_samples=self._worker_samples() if samples else (),
             queue_samples=[QueueSample.of(queue) for queue in self._queues.values()],
@@ -279,7 +311,9 @@ class _Session:
                 self._memory.give_back(changed, ended)
                 raise
         self._recorder.recorded += len(changed)
-        self._gaps = []
+        self._gaps, self._given_up, self._tasks_given_up = [], None, 0
+        if self._taken_until is not None and not (self._unfolded or self._memory.pending):
+            self._written_until = self._taken_until
         self._queues = {}
 
     def _due_workers(self) -> list[WorkerRecord]:
@@ -323,12 +357,19 @@ class _Session:
             self._log.warning("nobody recorded for %.1f s", now - self._silent_since)
 
     def _shed(self) -> None:
+        """Give up what is too much to keep, as one gap that grows until it can be written."""
         given_up = self._memory.shed(_UNWRITTEN_LIMIT)
         if given_up:
-            now = time.time()
-            reason = f"the database could not be written; {given_up} tasks were given up"
-            self._gaps.append(
-                Gap(source=self._recorder._source, started_at=now, ended_at=now, reason=reason)
+            self._tasks_given_up += len(given_up)
+            first = min(record.received_at or record.state_at for record in given_up)
+            if self._given_up is not None:
+                first = min(first, self._given_up.started_at)
+            self._given_up = Gap(
+                source=self._recorder._source,
+                started_at=first,
+                ended_at=max(first, time.time()),
+                reason="the database could not be written;"
+                f" {self._tasks_given_up} tasks were given up",
             )
 
     def _finish(self) -> None:
@@ -337,13 +378,15 @@ class _Session:
         self._capture.stop()
         with suppress(LeaseLost):
             try:
+                if self._unfolded:
+                    self._take()
                 self._take()
                 self._due.clear()
                 while True:
                     self._flush()
                     if not self._memory.pending:
                         break
-                self._lease.release()
+                self._lease.release(self._behind_s())
                 self._log.info("stopped; %d task rows written", self._recorder.recorded)
             except DatabaseUnavailable as error:
                 self._log.error("%d tasks were not written: %s", self._memory.pending, error)

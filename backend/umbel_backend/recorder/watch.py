@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from umbel_backend.broker.answers import WorkerAnswer
@@ -56,6 +56,7 @@ class Watch:
         workers: Returns the workers known from events, in any thread.
         unfinished: Returns the stored tasks of which an end is still expected.
         running: Returns the ids of tasks that run long enough to tell of progress.
+        taken: Returns how many tasks workers took from each queue, None if that cannot be told.
         found: Called from the thread when there is something to take.
     """
 
@@ -65,11 +66,13 @@ class Watch:
         workers: Callable[[], Sequence[WorkerRecord]],
         unfinished: Callable[[], Sequence[TaskRecord]],
         running: Callable[[], Sequence[str]],
+        taken: Callable[[], Mapping[str, int] | None],
         found: Callable[[], None],
     ) -> None:
         self._settings = settings
         self._workers = workers
         self._running = running
+        self._taken = taken
         self._found = found
         self._cluster = Cluster(settings.context)
         self._control = Control(self._cluster)
@@ -167,18 +170,20 @@ class Watch:
         if not names:
             return
         inspection = self._control.inspect(names, ("stats", "active_queues", "conf"))
-        for name, answer in inspection.workers.items():
+        answers = inspection.workers
+        started = any(self._asked.get(name, -1) != answer.pid for name, answer in answers.items())
+        for name, answer in answers.items():
             self._asked[name] = answer.pid
         self._note_consumers(inspection, everyone=names >= known.keys())
         self._reconciler.learn(inspection)
         enabled: list[str] = []
         if self._settings.context.enable_events:
-            switched = self._control.enable_events(inspection.workers.keys())
+            switched = self._control.enable_events(answers.keys())
             enabled = [name for name, outcome in switched.items() if outcome == "enabled"]
-        if enabled:
-            # Whatever they did before now, no event told.
+        if enabled or started:
+            # Whatever they did without events, and what the run before them left, nothing told.
             self._reconcile.set()
-        self._hand_over(answers=list(inspection.workers.values()), enabled=enabled)
+        self._hand_over(answers=list(answers.values()), enabled=enabled)
 
     def _note_consumers(self, inspection: Inspection, *, everyone: bool) -> None:
         if everyone and inspection.consumers is not None:
@@ -195,7 +200,10 @@ class Watch:
         queues = self._open_queues()
         self._names = queues.discover()
         if queues.abilities.depth and self._names:
-            self._hand_over(queues=queues.measure(self._names, consumers=self._consumers))
+            # Where events may be off in some worker the counts are too low, and rates would be.
+            taken = self._taken() if self._settings.context.enable_events else None
+            measured = queues.measure(self._names, consumers=self._consumers, taken=taken)
+            self._hand_over(queues=measured)
 
     def _look_at_waiting(self) -> None:
         """Find tasks that were sent and that no event told of: senders are silent by default."""

@@ -248,10 +248,10 @@ class TabScreen(Screen[None]):
             self.say(why, "warn")
             return
         self._said = None
-        if action.scope == "app":
-            self.post_message(self.Asked(action.verb))
-        elif action.scope == "table":
+        if action.scope == "table":
             getattr(self.table, f"action_{action.verb}")()
+        elif action.scope == "app" and action.verb != "command_bar":
+            self.post_message(self.Asked(action.verb))
         else:
             getattr(self, f"do_{action.verb}")()
 
@@ -276,6 +276,10 @@ class TabScreen(Screen[None]):
     def do_sort(self) -> None:
         """Open the command bar at ``sort``."""
         self.open_command_bar("sort ")
+
+    def do_command_bar(self) -> None:
+        """Open the command bar, empty."""
+        self.open_command_bar()
 
     def open_command_bar(self, text: str = "") -> None:
         """Begin to type a command."""

@@ -9,6 +9,7 @@ from itertools import islice
 from umbel_backend import states
 from umbel_backend.events.fold import fold
 from umbel_backend.events.model import Event
+from umbel_backend.events.taken import Taken
 from umbel_backend.records import TaskRecord
 
 MOST_RECORDS = 20_000
@@ -61,6 +62,8 @@ class TaskStore:
         self._open: dict[str, None] = {}
         self._touched: dict[str, int] = {}
         self._complete_since = 0
+        self.taken = Taken()
+        """Tasks taken from each queue while this store watches."""
         self.bytes = 0
         """Estimated size of what is held."""
         self.revision = 0
@@ -93,6 +96,7 @@ class TaskStore:
                 continue
             old = records.get(task_id)
             new = fold(old, event)
+            self.taken.note(event, new)
             if new is not old:
                 self._put(old, new)
         self._shrink()

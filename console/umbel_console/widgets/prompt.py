@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from textual.binding import Binding, BindingType
 from textual.message import Message
@@ -37,6 +37,11 @@ class Prompt(Input):
         self.cursor_blink = False
         self._past: list[str] = []
         self._place = 0
+
+    def focus(self, scroll_visible: bool = True) -> Self:
+        """Take the keys at once, not after those that are on their way already."""
+        self.screen.set_focus(self, scroll_visible)
+        return self
 
     def remember(self, text: str) -> None:
         """Keep ``text`` for the up key."""

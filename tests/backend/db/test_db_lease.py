@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -61,7 +62,7 @@ def test_of_processes_that_race_one_gets_it_and_another_when_that_is_killed(
             ask(process)
         got = [answer(process) for process in racing]
         assert sorted(got) == ["False", "False", "True"]
-        before = run(engine, leases.latest("recorder"))
+        before = run(engine, leases.latest("recorder", time.time()))
         assert before is not None
         assert (before.holder, before.epoch) == (f"p{got.index('True')}", 1)
         racing[got.index("True")].kill()
@@ -107,7 +108,7 @@ def test_a_released_lease_is_free_at_once_and_its_epoch_goes_on(engine: sa.Engin
     first.release()
     first.release()
     assert current(engine, "recorder") is None
-    latest = run(engine, leases.latest("recorder"))
+    latest = run(engine, leases.latest("recorder", time.time()))
     assert latest is not None
     assert latest.holder == ""
     assert second.acquire()
@@ -132,3 +133,39 @@ def test_on_sqlite_time_is_the_clock_given(tmp_path: Path) -> None:
     assert not second.acquire()
     now = 1010.0
     assert second.acquire()
+
+
+def test_a_holder_tells_how_far_behind_its_work_is(engine: sa.Engine) -> None:
+    lease = Lease(engine, "recorder", "slow", 60.0)
+
+    def silent_s() -> float:
+        held = run(engine, leases.latest("recorder", time.time()))
+        assert held is not None
+        return held.silent_s
+
+    assert lease.acquire()
+    assert lease.renew(behind_s=30.0)
+    assert 29 < silent_s() < 45
+    lease.release(behind_s=50.0)
+    assert 49 < silent_s() < 65
+    assert Lease(engine, "recorder", "next", 60.0).acquire()
+    assert 49 < silent_s() < 65, "to have the lease is not to have done the work"
+
+
+def test_a_clock_that_was_set_back_does_not_keep_a_dead_holders_lease_alive(tmp_path: Path) -> None:
+    engine = open_engine(sa.make_url(f"sqlite:///{tmp_path}/umbel.db"))
+    migrations.upgrade(engine)
+    now = 10_000.0
+    dead = Lease(engine, "recorder", "dead", 10.0, clock=lambda: now)
+    alive = Lease(engine, "recorder", "alive", 10.0, clock=lambda: now)
+    assert dead.acquire()
+    now -= 3_600.0
+    assert alive.acquire()
+    before = run(engine, leases.latest("recorder", now))
+    assert before is not None
+    assert before.silent_s == -3_600.0
+    assert before.is_over
+    assert alive.renew()
+    after = run(engine, leases.latest("recorder", now))
+    assert after is not None
+    assert not after.is_over

@@ -187,11 +187,37 @@ def test_a_clock_set_back_keeps_the_order_of_events() -> None:
     assert entrance.clocks.corrected("w1@a", NOW - 3_000, NOW + 11) == pytest.approx(NOW + 11)
 
 
+@pytest.mark.parametrize("back_s", [2.5, 5.0, 60.0])
+def test_a_clock_set_back_by_seconds_keeps_the_order_of_events(back_s: float) -> None:
+    entrance = door()
+    for second in range(10):
+        entrance.clocks.corrected("w1@a", NOW + second, NOW + second)
+    at = entrance.clocks.corrected("w1@a", NOW + 9.1 - back_s, NOW + 9.1)
+    assert at == pytest.approx(NOW + 9.1)
+
+
 def test_events_that_come_late_keep_their_own_time() -> None:
     entrance = door()
     for second in range(10):
         entrance.clocks.corrected("w1@a", NOW + second, NOW + second)
     assert entrance.clocks.corrected("w1@a", NOW + 10, NOW + 70) == NOW + 10
+
+
+def test_a_reader_that_was_held_up_does_not_take_it_for_a_clock_that_is_behind() -> None:
+    entrance = door()
+    entrance.clocks.corrected("w1@a", NOW, NOW)
+    for number in range(20_000):
+        at = NOW + 1 + number / 1_000
+        assert entrance.clocks.corrected("w1@a", at, NOW + 90) == at
+
+
+def test_a_clock_that_is_behind_for_good_is_noticed() -> None:
+    entrance = door()
+    for second in range(700):
+        behind_s = 0 if second < 60 else min(30.0, (second - 60) / 10)
+        at = entrance.clocks.corrected("w1@a", NOW + second - behind_s, NOW + second)
+        assert at >= NOW + second - 30
+    assert at == pytest.approx(NOW + 699)
 
 
 def test_a_body_that_is_not_json_is_counted() -> None:

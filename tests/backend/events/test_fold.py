@@ -226,6 +226,22 @@ def test_a_retry_keeps_the_run_that_failed() -> None:
     )
 
 
+@pytest.mark.parametrize("back_s", [0.0, 1.0, 1.9])
+def test_a_clock_set_back_a_little_before_a_retry_runs_hides_neither_run_nor_end(
+    back_s: float,
+) -> None:
+    record = folded(
+        event("received", 10.0, retries=0),
+        event("started", 10.1),
+        event("retried", 10.5, exception="OSError: gone"),
+        event("received", 10.6 - back_s, retries=1),
+        event("started", 10.7 - back_s),
+    )
+    assert record.state == states.STARTED
+    record = fold(record, event("succeeded", 10.9 - back_s, runtime=0.2, result="1"))
+    assert (record.state, record.retries, len(record.attempts)) == (states.SUCCESS, 1, 1)
+
+
 def test_the_next_runs_message_may_come_before_the_retry_is_told() -> None:
     record = folded(
         event("received", 1.0, retries=0),

@@ -110,12 +110,15 @@ def test_a_worker_of_one_queue_tells_the_queue_of_its_tasks() -> None:
     assert record.queue == "reports"
 
 
-def test_shedding_gives_up_the_oldest_and_says_how_many() -> None:
+def test_shedding_gives_up_the_oldest_for_good_and_says_which() -> None:
     memory = Memory(Stored().load)
-    memory.fold([event("received", task, 1.0) for task in range(10)])
-    assert memory.shed(4) == 6
-    changed, _ = memory.take(100)
+    memory.fold([event("started", task, 1.0) for task in range(10)])
+    memory.fold([event("succeeded", task, 2.0) for task in (0, 9)])
+    assert [record.id for record in memory.shed(4)] == ["t0", "t1", "t2", "t3", "t4", "t5"]
+    assert memory.running_since(10.0, limit=10) == ["t8", "t7", "t6"]
+    changed, ended = memory.take(100)
     assert [record.id for record in changed] == ["t6", "t7", "t8", "t9"]
+    assert [record.id for record in ended] == ["t9"]
 
 
 def test_running_tasks_are_told_newest_first_and_leave_when_they_end() -> None:

@@ -1,0 +1,43 @@
+"""Counts what workers take from each queue, so that the rates of queues are told and not guessed."""
+
+from __future__ import annotations
+
+from umbel_backend.events.model import Event
+from umbel_backend.records import TaskRecord
+
+
+class Taken:
+    """Sums ``task-received`` by queue; one thread notes, another may ask."""
+
+    def __init__(self) -> None:
+        self._by_queue: dict[str, int] = {}
+        # Ids of tasks taken from a queue not known yet: the sender's event, which names it, is often
+        # the later one.
+        self._unplaced: set[str] = set()
+        self._unplaced_before: set[str] = set()
+
+    def note(self, event: Event, record: TaskRecord) -> None:
+        """Count ``event`` if it tells that a worker took a task; ``record`` is the task after it."""
+        if event.type == "task-received":
+            if record.queue is None:
+                self._unplaced.add(event.id)
+            else:
+                self._count(record.queue)
+        elif event.id in self._unplaced and record.queue is not None:
+            self._unplaced.discard(event.id)
+            self._count(record.queue)
+
+    def tell(self) -> dict[str, int] | None:
+        """Return how many were taken from each queue since the start.
+
+        Returns:
+            None if some were taken, before the last call, from a queue that is still not known: the
+            count of the others is too low then, and nothing would show it.
+        """
+        lasting = self._unplaced & self._unplaced_before
+        self._unplaced -= lasting
+        self._unplaced_before = self._unplaced.copy()
+        return None if lasting else self._by_queue.copy()
+
+    def _count(self, queue: str) -> None:
+        self._by_queue[queue] = self._by_queue.get(queue, 0) + 1

@@ -33,6 +33,7 @@ import redis
 import sqlalchemy as sa
 
 from umbel_backend.db.engine import database_url, open_engine
+from umbel_backend.demo.processes import free_port
 from umbel_backend.demo.server import EmbeddedServer
 
 CHANNEL = "/0.celeryev/task.multi"
@@ -221,7 +222,7 @@ def main() -> None:
             time.sleep(0.05)
         engine = open_engine(database_url(str(folder / "umbel.db"), url))
         meters = [Meter("umbel recorder", ours.pid)]
-        port = server.port + 1
+        port = free_port()
         if not options.no_flower:
             theirs = stack.enter_context(flower(url, folder, port))
             time.sleep(1.0)

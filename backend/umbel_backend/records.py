@@ -40,7 +40,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     worker: str | None
 
 
-class TaskRecord(msgspec.Struct, kw_only=True):
+class TaskRecord(msgspec.Struct, kw_only=True, gc=False):
     """Everything known of one task, folded from its events and completed from broker and backend."""
 
     id: str

@@ -347,6 +347,10 @@ def in_scopes(scopes: Iterable[Scope]) -> list[Action]:
     return [action for action in REGISTRY if action.scope in wanted]
 
 
+TYPED_AFTER = frozenset({"screen.filter", "screen.sort", "app.command_bar"})
+"""Actions after which one types words, not keys."""
+
+
 def bindings(scope: Scope) -> list[Binding]:
     """Return Textual's bindings for one scope; their ids are what the key map names."""
     called = "{verb}" if scope == "table" else "act('{id}')"

@@ -13,7 +13,9 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any, ClassVar
 
+from rich.console import RenderableType
 from textual import events
+from textual._compositor import ChopsUpdate
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.screen import Screen
@@ -23,11 +25,13 @@ from umbel_backend.broker.urls import describe_url
 from umbel_backend.settings import Settings
 from umbel_console import actions, services, themes
 from umbel_console.bridge import EventBridge
+from umbel_console.hangup import end_with_terminal
 from umbel_console.render.palette import PALETTES
 from umbel_console.screens.tab import TABS, TabScreen
 from umbel_console.screens.tasks import TasksScreen
 from umbel_console.services import Services
 from umbel_console.session import Session
+from umbel_console.widgets.span_update import SpanUpdate
 
 log = logging.getLogger("umbel_console")
 
@@ -124,7 +128,7 @@ class UmbelApp(App[int]):
             self.screen.say(self._notice, "warn")
 
     async def on_event(self, event: events.Event) -> None:
-        """Do what a key stands for before the next key is looked at.
+        """Open a prompt before the key after the one that opens it is looked at.
 
         Textual gives a key to whatever has the keys when it arrives. Typed ahead on a slow line, the
         words after ``/`` would be taken for keys of the table.
@@ -135,10 +139,16 @@ class UmbelApp(App[int]):
             and not isinstance(self.focused, Input)
         ):
             bound = self.screen.active_bindings.get(event.key)
-            if bound is not None and bound.enabled:
+            if bound is not None and bound.enabled and bound.binding.id in actions.TYPED_AFTER:
                 await self.run_action(bound.binding.action, bound.node)
                 return
         await super().on_event(event)
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        """Draw; see `SpanUpdate` for what is done better than Textual does."""
+        if isinstance(renderable, ChopsUpdate):
+            renderable = SpanUpdate(renderable.chops, renderable.spans, renderable.chop_ends)
+        super()._display(screen, renderable)
 
     async def on_unmount(self) -> None:
         """Let go of the outside world in good order."""
@@ -263,6 +273,7 @@ def run(settings: Settings) -> int:
         settings = replace(settings, unicode=False)
         notice = "This terminal is not UTF-8: signs are drawn in ASCII."
     app = UmbelApp(settings, notice=notice)
+    end_with_terminal(sys.stdin.fileno(), app.bridge.abandon)
     code = app.run()
     if app.problem is not None:
         print(f"{app.problem} Details are in {path}.", file=sys.stderr)

@@ -74,6 +74,11 @@ class EventBridge:
             with suppress(UmbelError):
                 await self._session.history.close()
 
+    def abandon(self) -> None:
+        """Save what the recorder holds, in any thread, because the loop will not run any more."""
+        if self._recorder is not None:
+            self._recorder.stop()
+
     def ask_again(self) -> None:
         """Ask broker and workers about everything now."""
         if self._cluster is not None:

@@ -135,6 +135,12 @@ class Session:
 
     def problems(self) -> list[str]:
         """Return what is wrong now, one plain sentence each, the worst first."""
-        found = [self.freshness.problem, self.history_problem, self.cluster_problem]
-        found.append(None if self.recorder is None else self.recorder.problem)
+        # Who writes the database knows best what is wrong with it; who reads may only find it missing.
+        recorder_problem = None if self.recorder is None else self.recorder.problem
+        found = (
+            self.freshness.problem,
+            recorder_problem,
+            self.history_problem,
+            self.cluster_problem,
+        )
         return list(dict.fromkeys(problem for problem in found if problem))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -57,6 +58,9 @@ class Terminal:
 
     def press(self, keys: bytes) -> None:
         os.write(self._end, keys)
+
+    def hang_up(self) -> None:
+        os.close(self._end)
 
     def end(self, timeout_s: float = 20.0) -> int:
         ends = time.monotonic() + timeout_s
@@ -113,3 +117,17 @@ def test_a_terminal_that_is_not_utf8_gets_ascii_only(tmp_path: Path, home: dict[
     terminal.press(b"q")
     assert terminal.end() == 0
     assert terminal.sent.isascii()
+
+
+def test_it_ends_when_its_terminal_goes_away(tmp_path: Path, home: dict[str, str]) -> None:
+    terminal = Terminal([sys.executable, "-c", SCRIPT, str(tmp_path / "h.db")], home)
+    terminal.until("PROD")
+    terminal.hang_up()
+    assert terminal.process.wait(20) == 1
+
+
+def test_it_ends_at_a_hangup_signal(tmp_path: Path, home: dict[str, str]) -> None:
+    terminal = Terminal([sys.executable, "-c", SCRIPT, str(tmp_path / "h.db")], home)
+    terminal.until("PROD")
+    terminal.process.send_signal(signal.SIGHUP)
+    assert terminal.end() == 1

@@ -15,7 +15,7 @@ from umbel_backend.db.address import shown
 from umbel_backend.db.failures import BUSY_TIMEOUT_S, translated
 from umbel_backend.errors import DatabaseUnavailable
 
-WRITER_CACHE_KIB = 65_536
+WRITER_CACHE_KIB = 32_768
 READER_CACHE_KIB = 16_384
 READER_MMAP_BYTES = 268_435_456
 _WAL_PAGES = 4_000

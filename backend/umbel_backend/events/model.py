@@ -7,7 +7,7 @@ import msgspec
 from umbel_backend.records import Progress
 
 
-class Event(msgspec.Struct, rename={"id": "uuid", "at": "timestamp"}, kw_only=True):
+class Event(msgspec.Struct, rename={"id": "uuid", "at": "timestamp"}, kw_only=True, gc=False):
     """A Celery task or worker event, or a finding of ours put in the same words.
 
     Fields an event does not have are None. After `umbel_backend.events.door` let it in, texts are

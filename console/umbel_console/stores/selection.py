@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from operator import itemgetter
 from typing import Any
 
 from umbel_backend.records import TaskRecord
@@ -46,7 +47,7 @@ class Selection:
         self._sort_key: SortKey = calm_order
         self._descending = False
         self._clocked = False
-        self._chosen: dict[str, tuple[Any, TaskRecord]] = {}
+        self._ordered: list[tuple[Any, TaskRecord]] = []
         self._revision = -1
         self._rechecked_at = 0.0
         self._rows: list[TaskRecord] = []
@@ -88,29 +89,22 @@ class Selection:
         changes = None if self._whole else self._store.changed_since(self._revision)
         self._revision = self._store.revision
         if changes is None:
-            self._read_all(now)
+            self._whole = False
+            self._rechecked_at = now
+            self._ordered = self._keyed(self._store.records(), now)
         else:
-            for task_id, record in changes:
-                self._consider(task_id, record, now)
-        # Keys are ready and most rows are in place: sorting is close to one pass.
-        ordered = sorted(
-            self._chosen.values(), key=lambda chosen: chosen[0], reverse=self._descending
-        )
-        self._rows = [record for _, record in ordered]
+            changed = dict(changes)
+            kept = [chosen for chosen in self._ordered if chosen[1].id not in changed]
+            fresh = (record for record in changed.values() if record is not None)
+            self._ordered = kept + self._keyed(fresh, now)
+        # All but the fresh ones are in place: sorting is close to one pass.
+        self._ordered.sort(key=itemgetter(0), reverse=self._descending)
+        self._rows = [record for _, record in self._ordered]
         return self._rows
 
-    def _read_all(self, now: float) -> None:
-        self._whole = False
-        self._rechecked_at = now
-        self._chosen.clear()
-        for record in self._store.records():
-            self._consider(record.id, record, now)
-
-    def _consider(self, task_id: str, record: TaskRecord | None, now: float) -> None:
-        if record is None or not self._shows(record, now):
-            self._chosen.pop(task_id, None)
-            return
-        self._chosen[task_id] = (self._sort_key(record, now), record)
+    def _keyed(self, records: Iterable[TaskRecord], now: float) -> list[tuple[Any, TaskRecord]]:
+        key = self._sort_key
+        return [(key(record, now), record) for record in records if self._shows(record, now)]
 
     def _shows(self, record: TaskRecord, now: float) -> bool:
         if self._section is not None and section_of(record) is not self._section:

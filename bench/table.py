@@ -35,6 +35,7 @@ from umbel_console.render.context import DrawContext
 from umbel_console.screens import task_columns
 from umbel_console.widgets.columns import lay_out
 from umbel_console.widgets.record_table import RecordTable
+from umbel_console.widgets.span_update import SpanDisplay
 
 NOW = 1_793_534_654.0
 COLUMNS, LINES = 120, 40
@@ -75,7 +76,7 @@ def cells(one: TaskRecord) -> list[Text]:
     return [place.column.render(one, draw, place.width) for place in PLACES]
 
 
-class OurApp(App[None]):
+class OurApp(SpanDisplay, App[None]):
     """A `RecordTable` and nothing else."""
 
     def __init__(

@@ -13,9 +13,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any, ClassVar
 
-from rich.console import RenderableType
 from textual import events
-from textual._compositor import ChopsUpdate
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.screen import Screen
@@ -31,7 +29,7 @@ from umbel_console.screens.tab import TABS, TabScreen
 from umbel_console.screens.tasks import TasksScreen
 from umbel_console.services import Services
 from umbel_console.session import Session
-from umbel_console.widgets.span_update import SpanUpdate
+from umbel_console.widgets.span_update import SpanDisplay
 
 log = logging.getLogger("umbel_console")
 
@@ -39,7 +37,7 @@ NO_TERMINAL = 2
 FAILED = 1
 
 
-class UmbelApp(App[int]):
+class UmbelApp(SpanDisplay, App[int]):
     """The console.
 
     Args:
@@ -143,12 +141,6 @@ class UmbelApp(App[int]):
                 await self.run_action(bound.binding.action, bound.node)
                 return
         await super().on_event(event)
-
-    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
-        """Draw; see `SpanUpdate` for what is done better than Textual does."""
-        if isinstance(renderable, ChopsUpdate):
-            renderable = SpanUpdate(renderable.chops, renderable.spans, renderable.chop_ends)
-        super()._display(screen, renderable)
 
     async def on_unmount(self) -> None:
         """Let go of the outside world in good order."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from rich.console import Console
+from typing import Any
+
+from rich.console import Console, RenderableType
 from rich.control import Control
 from textual._compositor import ChopsUpdate
+from textual.app import App
+from textual.screen import Screen
 
 
 class SpanUpdate(ChopsUpdate):
@@ -25,3 +29,12 @@ class SpanUpdate(ChopsUpdate):
                 sequences.append(Control.move_to(left, y).segment.text)
                 sequences.append(strip.crop(left - x, right - x).render(console))
         return "".join(sequences)
+
+
+class SpanDisplay(App[Any]):
+    """An app that draws its partial updates as `SpanUpdate`."""
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        if isinstance(renderable, ChopsUpdate):
+            renderable = SpanUpdate(renderable.chops, renderable.spans, renderable.chop_ends)
+        super()._display(screen, renderable)

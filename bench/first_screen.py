@@ -82,8 +82,9 @@ def start_flower(server: EmbeddedServer, folder: Path, port: int) -> float:
             time.sleep(0.002)
         return time.monotonic() - started
     finally:
-        process.terminate()
-        process.wait(30)
+        # It may be asked before it listens to being asked.
+        process.kill()
+        process.wait()
 
 
 def answers(port: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -178,5 +178,5 @@ def test_what_is_given_up_is_one_gap_from_its_first_event(
     assert gap.ended_at is not None
     assert gap.ended_at > started + 49
     assert "6 tasks were given up" in gap.reason
-    stored: Mapping[str, TaskRecord] = run(turns.engine, tasks.by_ids(ids))
+    stored = run(turns.engine, tasks.by_ids(ids))
     assert sorted(stored) == ["t6", "t7"]

@@ -61,7 +61,6 @@ class Settings:
     args_bytes: int = 8_192
     """Longest kept ``args``, ``kwargs`` or ``result``, in characters; longer ones are cut."""
     traceback_bytes: int = 32_768
-    history_days: int = 30
     theme: str = "umbel-dark"
     unicode: bool = True
     refresh_hz: float = 4.0

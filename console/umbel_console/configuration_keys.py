@@ -35,7 +35,6 @@ SETTINGS_KEYS: Mapping[str, Kind] = {
     "redact": tuple,
     "args_bytes": int,
     "traceback_bytes": int,
-    "history_days": int,
     "theme": str,
     "unicode": bool,
     "refresh_hz": (int, float),
@@ -45,7 +44,7 @@ SETTINGS_KEYS: Mapping[str, Kind] = {
 
 _TOP_ONLY = ("context", "contexts", "defaults")
 
-_LEAST = {"args_bytes": 64, "traceback_bytes": 256, "history_days": 1, "refresh_hz": 0.1}
+_LEAST = {"args_bytes": 64, "traceback_bytes": 256, "refresh_hz": 0.1}
 _MOST = {"args_bytes": 1_048_576, "traceback_bytes": 1_048_576, "refresh_hz": 30}
 
 

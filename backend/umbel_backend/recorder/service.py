@@ -1,9 +1,7 @@
 """The recorder: captures events, folds them, and writes them into the shared database.
 
-One recorder is active, others stand by under a lease in the database. One thread does everything
-but reading the socket (`Capture`) and asking broker and workers (`Watch`), so that the working
-memory needs no lock. What could not be written is kept and tried again; what had to be given up,
-and every stretch in which nobody recorded, is a gap in the history.
+One recorder is active, others stand by under a lease in the database; `Session` is what the active one
+does. Every stretch in which nobody recorded is a gap in the history.
 """
 
 from __future__ import annotations
@@ -13,51 +11,23 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import suppress
-from typing import Literal
 
 import sqlalchemy as sa
 
-from umbel_backend.broker.answers import WorkerAnswer
 from umbel_backend.db import migrations
-from umbel_backend.db.changes import Changes, QueueSample, WorkerSample
 from umbel_backend.db.engine import database_url, open_engine
 from umbel_backend.db.lease import Lease
 from umbel_backend.db.query import run
-from umbel_backend.db.rollup import RollupBuffer
-from umbel_backend.db.statements import leases, tasks, workers
-from umbel_backend.db.upkeep import keep_up
-from umbel_backend.db.writer import Writer
+from umbel_backend.db.statements import leases
 from umbel_backend.errors import DatabaseUnavailable, LeaseLost, UmbelError
 from umbel_backend.events.capture import Capture, CaptureStatus
-from umbel_backend.events.fold_workers import status_at
-from umbel_backend.events.model import Event
-from umbel_backend.recorder.memory import Memory
-from umbel_backend.recorder.watch import Found, Watch
-from umbel_backend.recorder.workers import described, with_status
-from umbel_backend.records import Gap, QueueRecord, TaskRecord, WorkerRecord
+from umbel_backend.recorder.session import RecorderState, Session
 from umbel_backend.settings import Settings
 
 LEASE = "recorder"
 LEASE_TTL_S = 10.0
-_RENEW_EVERY_S = 2.0
 _STANDBY_LOOK_S = 0.5
 """What happens until a standby notices that it is its turn is missing from history."""
-_FLUSH_EVERY_S = 0.25
-_FLUSH_TASKS = 5_000
-_WORKERS_EVERY_S = 2.0
-_SAMPLES_EVERY_S = 10.0
-_PROGRESS_AFTER_S = 1.0
-_PROGRESS_TASKS = 500
-_RECONCILED_TASKS = 20_000
-_UPKEEP_EVERY_S = 1_800.0
-_UNWRITTEN_LIMIT = 100_000
-"""Tasks kept for a database that cannot be written; beyond it the oldest are given up, as a gap."""
-
-_GAP_WORTH_NOTING_S = 0.1
-
-RecorderState = Literal["starting", "recording", "standby", "stopped"]
 
 
 def holder_name() -> str:
@@ -75,11 +45,11 @@ class Recorder:
     """
 
     def __init__(self, settings: Settings, log: logging.Logger, stop: threading.Event) -> None:
-        self._settings = settings
-        self._log = log
-        self._stop = stop
-        self._wake = threading.Event()
-        self._source = f"recorder {holder_name()}"
+        self.settings = settings
+        self.log = log
+        self.stop = stop
+        self.wake = threading.Event()
+        self.source = f"recorder {holder_name()}"
         self.state: RecorderState = "starting"
         self.problem: str | None = None
         """Why it cannot record now, in one sentence."""
@@ -87,11 +57,11 @@ class Recorder:
         """Who holds the lease, while this one stands by."""
         self.recorded = 0
         """Tasks written since the start, each time counted."""
-        self._capture: Capture | None = None
+        self.capture: Capture | None = None
 
     def capture_status(self) -> CaptureStatus | None:
         """How the event path stands; None while another recorder is active."""
-        return self._capture.status() if self._capture else None
+        return self.capture.status() if self.capture else None
 
     def run(self) -> None:
         """Record until stopped.
@@ -100,13 +70,13 @@ class Recorder:
             DatabaseUnavailable: The database cannot be opened at the start. Later failures are
                 waited out.
         """
-        url = database_url(self._settings.context.db, self._settings.context.broker)
+        url = database_url(self.settings.context.db, self.settings.context.broker)
         engine = open_engine(url)
         try:
             applied = migrations.upgrade(engine)
             if applied:
-                self._log.info("database schema upgraded to version %s", applied[-1])
-            while not self._stop.is_set():
+                self.log.info("database schema upgraded to version %s", applied[-1])
+            while not self.stop.is_set():
                 self._stand_by_and_record(engine)
         finally:
             self.state = "stopped"
@@ -115,19 +85,19 @@ class Recorder:
     def _stand_by_and_record(self, engine: sa.Engine) -> None:
         lease = Lease(engine, LEASE, holder_name(), LEASE_TTL_S)
         silent_since = self._acquired(engine, lease)
-        if self._stop.is_set():
+        if self.stop.is_set():
             return
-        session = _Session(self, engine, lease, silent_since)
+        session = Session(self, engine, lease, silent_since)
         try:
             session.run()
         except LeaseLost:
-            self._log.warning("another recorder took over; standing by")
+            self.log.warning("another recorder took over; standing by")
         finally:
-            self._capture = None
+            self.capture = None
 
     def _acquired(self, engine: sa.Engine, lease: Lease) -> float | None:
         """Wait for the lease; returns until when its last holder recorded, None if there was none."""
-        while not self._stop.is_set():
+        while not self.stop.is_set():
             try:
                 before = run(engine, leases.latest(LEASE, time.time()))
                 # Looking is cheap, trying to take it is a write.
@@ -137,284 +107,20 @@ class Recorder:
                     # Counted from now: the database's clock may be another than ours.
                     return time.time() - max(0.0, before.silent_s) if before else None
                 if self.state != "standby":
-                    self._log.info(
-                        "standing by: %s records", before.holder if before else "another"
-                    )
+                    self.log.info("standing by: %s records", before.holder if before else "another")
                 self.state = "standby"
                 self.holder = before.holder if before else None
                 self.problem = None
             except DatabaseUnavailable as error:
-                self._say(error)
-            self._stop.wait(_STANDBY_LOOK_S)
+                self.say(error)
+            self.stop.wait(_STANDBY_LOOK_S)
         return None
 
-    def _say(self, error: UmbelError) -> None:
+    def say(self, error: UmbelError) -> None:
         """Log a lasting problem once."""
         if self.problem != str(error):
-            self._log.warning("%s", error)
+            self.log.warning("%s", error)
         self.problem = str(error)
-
-
-class _Session:
-    """One holding of the lease, from taking it to losing or releasing it."""
-
-    def __init__(
-        self, recorder: Recorder, engine: sa.Engine, lease: Lease, silent_since: float | None
-    ) -> None:
-        self._recorder = recorder
-        self._settings = recorder._settings
-        self._log = recorder._log
-        self._engine = engine
-        self._lease = lease
-        self._silent_since = silent_since
-        self._writer = Writer(engine)
-        self._memory = Memory(self._load)
-        self._rollups = RollupBuffer()
-        self._gaps: list[Gap] = []
-        self._given_up: Gap | None = None
-        self._tasks_given_up = 0
-        self._unfolded: list[Event] = []
-        self._found = Found()
-        # Until when all that happened is in the database, by this machine's clock.
-        self._taken_until: float | None = None
-        self._written_until = time.time() if silent_since is None else silent_since
-        self._queues: dict[str, QueueRecord] = {}
-        self._capture = Capture(
-            self._settings.context,
-            self._settings,
-            recorder._wake.set,
-            source=recorder._source,
-        )
-        self._watch = Watch(
-            self._settings,
-            workers=self._known_workers,
-            unfinished=self._unfinished,
-            running=self._long_running,
-            taken=self._memory.taken.tell,
-            found=recorder._wake.set,
-        )
-        # Read by the watch thread: replaced as wholes, never changed.
-        self._workers: Sequence[WorkerRecord] = ()
-        self._running: Sequence[str] = ()
-        self._due: dict[str, float] = {}
-
-    def run(self) -> None:
-        """Record until the recorder stops or the lease is lost.
-
-        Raises:
-            LeaseLost: Another recorder is active now.
-        """
-        self._recall_workers()
-        self._recorder._capture = self._capture
-        self._capture.start()
-        self._watch.start()
-        self._recorder.state = "recording"
-        try:
-            while not self._recorder._stop.is_set():
-                self._recorder._wake.wait(_FLUSH_EVERY_S)
-                self._recorder._wake.clear()
-                self._turn()
-        finally:
-            self._finish()
-
-    def _turn(self) -> None:
-        """Take what arrived, fold it, and write when it is time to."""
-        try:
-            if self._is_due("renew", _RENEW_EVERY_S):
-                self._lease.renew(self._behind_s())
-            self._note_live()
-            self._take()
-            if self._memory.pending >= _FLUSH_TASKS or self._is_due("flush", _FLUSH_EVERY_S):
-                self._flush()
-            if self._is_due("upkeep", _UPKEEP_EVERY_S):
-                keep_up(self._engine, time.time())
-            if self._recorder.problem is not None:
-                self._log.info("the database can be written again")
-                self._recorder.problem = None
-        except DatabaseUnavailable as error:
-            self._recorder._say(error)
-            self._shed()
-            self._recorder._stop.wait(0.5)
-
-    def _take(self) -> None:
-        """Fold what arrived; what cannot be folded for want of the database is kept for the next turn.
-
-        Nothing more is taken meanwhile: the capture's buffer has a bound, and turns what it must
-        drop into a gap.
-        """
-        if not self._unfolded:
-            # In this order: what is seen is in the buffer already.
-            self._taken_until = self._capture.seen_until() if "live" in self._due else None
-            batch = self._capture.drain()
-            self._unfolded = batch.events
-            self._note(batch.gaps)
-        self._memory.fold(self._unfolded)
-        self._unfolded = []
-        self._take_found()
-
-    def _note(self, gaps: Sequence[Gap]) -> None:
-        self._gaps += gaps
-        for gap in gaps:
-            self._log.warning("gap of %.1f s: %s", _length(gap), gap.reason)
-        if gaps:
-            self._watch.reconcile()
-
-    def _take_found(self) -> None:
-        if not self._found.events:
-            self._found = self._watch.take()
-        found = self._found
-        self._memory.fold(found.events)
-        self._found = Found()
-        for answer in found.answers:
-            self._learn(answer)
-        for queue in found.queues:
-            self._queues[queue.name] = queue
-        for name in found.enabled:
-            self._log.info("switched task events on in %s, which ran without -E", name)
-
-    def _behind_s(self) -> float:
-        """How long ago the database last had everything; more than a moment if broker or it is away."""
-        return max(0.0, time.time() - self._written_until)
-
-    def _learn(self, answer: WorkerAnswer) -> None:
-        """Add what a worker answered to what its events told."""
-        known = self._memory.workers.get(answer.hostname)
-        record = described(known or WorkerRecord(hostname=answer.hostname), answer, time.time())
-        record.clock_skew_s = self._capture.skew_s(answer.hostname)
-        self._memory.update_worker(record)
-        names = answer.queue_names
-        if names is not None:
-            only = names[0] if len(set(names)) == 1 else None
-            self._memory.consumes_only(answer.hostname, only)
-
-    def _flush(self) -> None:
-        changed, ended = self._memory.take(_FLUSH_TASKS)
-        for record in ended:
-            self._rollups.add(
-                record.name, record.state, record.finished_at or record.state_at, record.runtime_s
-            )
-        due_workers = self._due_workers()
-        samples = self._is_due("samples", _SAMPLES_EVERY_S)
-        changes = Changes(
-            tasks=changed,
-            gaps=[*self._gaps, self._given_up] if self._given_up else self._gaps,
-            workers=due_workers,
-            worker_samples=self._worker_samples() if samples else (),
-            queue_samples=[QueueSample.of(queue) for queue in self._queues.values()],
-            rollups=self._rollups.drain(),
-            fence=self._lease.fence,
-        )
-        if not _is_empty(changes):
-            try:
-                self._writer.write(changes)
-            except DatabaseUnavailable:
-                self._memory.give_back(changed, ended)
-                raise
-        self._recorder.recorded += len(changed)
-        self._gaps, self._given_up, self._tasks_given_up = [], None, 0
-        if self._taken_until is not None and not (self._unfolded or self._memory.pending):
-            self._written_until = self._taken_until
-        self._queues = {}
-
-    def _due_workers(self) -> list[WorkerRecord]:
-        if not self._is_due("workers", _WORKERS_EVERY_S):
-            return []
-        now = time.time()
-        for record in list(self._memory.workers.values()):
-            status = status_at(record, now)
-            if status != record.status:
-                self._memory.update_worker(with_status(record, status))
-        self._workers = tuple(self._memory.workers.values())
-        self._running = self._memory.running_since(now - _PROGRESS_AFTER_S, _PROGRESS_TASKS)
-        return self._memory.take_workers()
-
-    def _worker_samples(self) -> list[WorkerSample]:
-        now = time.time()
-        return [
-            WorkerSample.of(record, now)
-            for record in self._memory.workers.values()
-            if record.status != "offline"
-        ]
-
-    def _note_live(self) -> None:
-        """Once the events flow, note the stretch in which nobody recorded, and look what was missed."""
-        if self._capture.status().state != "live" or "live" in self._due:
-            return
-        self._due["live"] = 0.0
-        self._log.info("recording")
-        self._watch.reconcile()
-        now = time.time()
-        if self._silent_since is not None and now - self._silent_since > _GAP_WORTH_NOTING_S:
-            self._gaps.append(
-                Gap(
-                    source="recorder",
-                    started_at=self._silent_since,
-                    ended_at=now,
-                    reason="no recorder was running",
-                    events_lost=None,
-                )
-            )
-            self._log.warning("nobody recorded for %.1f s", now - self._silent_since)
-
-    def _shed(self) -> None:
-        """Give up what is too much to keep, as one gap that grows until it can be written."""
-        given_up = self._memory.shed(_UNWRITTEN_LIMIT)
-        if given_up:
-            self._tasks_given_up += len(given_up)
-            first = min(record.received_at or record.state_at for record in given_up)
-            if self._given_up is not None:
-                first = min(first, self._given_up.started_at)
-            self._given_up = Gap(
-                source=self._recorder._source,
-                started_at=first,
-                ended_at=max(first, time.time()),
-                reason="the database could not be written;"
-                f" {self._tasks_given_up} tasks were given up",
-            )
-
-    def _finish(self) -> None:
-        """Write what is left and let go of the lease."""
-        self._watch.stop()
-        self._capture.stop()
-        with suppress(LeaseLost):
-            try:
-                if self._unfolded:
-                    self._take()
-                self._take()
-                self._due.clear()
-                while True:
-                    self._flush()
-                    if not self._memory.pending:
-                        break
-                self._lease.release(self._behind_s())
-                self._log.info("stopped; %d task rows written", self._recorder.recorded)
-            except DatabaseUnavailable as error:
-                self._log.error("%d tasks were not written: %s", self._memory.pending, error)
-
-    def _load(self, ids: Sequence[str]) -> dict[str, TaskRecord]:
-        return run(self._engine, tasks.by_ids(ids))
-
-    def _unfinished(self) -> Sequence[TaskRecord]:
-        return run(self._engine, tasks.unfinished(_RECONCILED_TASKS))
-
-    def _known_workers(self) -> Sequence[WorkerRecord]:
-        return self._workers
-
-    def _long_running(self) -> Sequence[str]:
-        return self._running
-
-    def _recall_workers(self) -> None:
-        with suppress(DatabaseUnavailable):
-            for record in run(self._engine, workers.every()):
-                self._memory.workers[record.hostname] = record
-        self._workers = tuple(self._memory.workers.values())
-
-    def _is_due(self, name: str, every_s: float) -> bool:
-        now = time.monotonic()
-        if now < self._due.get(name, 0.0):
-            return False
-        self._due[name] = now + every_s
-        return True
 
 
 def run_recorder(settings: Settings, *, log: logging.Logger, stop: threading.Event) -> None:
@@ -424,18 +130,3 @@ def run_recorder(settings: Settings, *, log: logging.Logger, stop: threading.Eve
         DatabaseUnavailable: The database cannot be opened at the start.
     """
     Recorder(settings, log, stop).run()
-
-
-def _is_empty(changes: Changes) -> bool:
-    return not (
-        changes.tasks
-        or changes.gaps
-        or changes.workers
-        or changes.worker_samples
-        or changes.queue_samples
-        or changes.rollups
-    )
-
-
-def _length(gap: Gap) -> float:
-    return (gap.ended_at or gap.started_at) - gap.started_at

@@ -21,8 +21,9 @@ from umbel_backend.errors import DatabaseUnavailable
 from umbel_backend.events.buffer import Batch, EventBuffer
 from umbel_backend.events.capture import CaptureStatus
 from umbel_backend.events.model import Event
-from umbel_backend.recorder import service
-from umbel_backend.recorder.service import LEASE, Recorder, _Session
+from umbel_backend.recorder import session
+from umbel_backend.recorder.service import LEASE, Recorder
+from umbel_backend.recorder.session import Session
 from umbel_backend.records import TaskRecord
 from umbel_backend.settings import Context, Settings
 
@@ -69,7 +70,7 @@ class Turns:
         recorder = Recorder(Settings(context=context), logging.getLogger("test"), stop)
         lease = Lease(self.engine, LEASE, "test", 10.0)
         assert lease.acquire()
-        self.session = _Session(recorder, self.engine, lease, silent_since)
+        self.session = Session(recorder, self.engine, lease, silent_since)
         self.source = Source()
         self.session._capture = self.source  # type: ignore[assignment]
         self.load = self.session._memory._load
@@ -163,7 +164,7 @@ def test_a_recorder_that_never_saw_the_broker_leaves_the_gap_to_its_successor(
 def test_what_is_given_up_is_one_gap_from_its_first_event(
     turns: Turns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "_UNWRITTEN_LIMIT", 2)
+    monkeypatch.setattr(session, "_UNWRITTEN_LIMIT", 2)
     write = turns.session._writer.write
     monkeypatch.setattr(turns.session._writer, "write", fail)
     started = time.time() - 50.0

@@ -174,21 +174,20 @@ class Capture:
         return reader
 
     def _read_on(self, reader: RedisReader | KombuReader) -> None:
-        drained_at: float | None = None
         while not self._stop.is_set():
+            began_at = time.time()
             events = self._read(reader)
-            now = time.time()
             if events:
-                self._last_event_at = now
+                now = self._last_event_at = time.time()
                 self._received += len(events)
                 self._buffer.push(events)
                 # What they tell, not when they came: after a stop, the sockets still hold what the
                 # server sent before it cut a slow reader off.
                 self._seen_until = max(self._seen_until or 0.0, min(events[-1].at, now))
-            elif drained_at is not None:
-                # That nothing came shows that the empty socket was not the end of the connection.
-                self._seen_until = max(self._seen_until or 0.0, drained_at)
-            drained_at = now if reader.is_drained else None
+            elif reader.is_idle:
+                # A wait in vain shows that nothing was missed before it; half a message, as a
+                # connection that was cut leaves it, shows the contrary.
+                self._seen_until = max(self._seen_until or 0.0, began_at)
 
     def _read(self, reader: RedisReader | KombuReader) -> list[Event]:
         if isinstance(reader, RedisReader):

@@ -37,8 +37,8 @@ class KombuReader:
         self._consumer: Any = None
         self._bodies: deque[tuple[bytes, str]] = deque()
         self._heartbeat_at = 0.0
-        self.is_drained = True
-        """Whether the last read took all that was there."""
+        self.is_idle = False
+        """Whether the last read waited in vain."""
 
     def connect(self, timeout_s: float) -> None:
         """Connect, declare the queue and consume from it.
@@ -83,7 +83,7 @@ class KombuReader:
             self._beat()
         except Exception as error:
             raise BrokerUnavailable(str(error) or type(error).__name__) from error
-        self.is_drained = len(self._bodies) < _BURST
+        self.is_idle = not self._bodies
         bodies = list(self._bodies)
         self._bodies.clear()
         return bodies

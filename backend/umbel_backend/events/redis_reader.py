@@ -45,8 +45,8 @@ class RedisReader:
         self._socket: Any = None
         self._last_read = 0.0
         self._pinged_at: float | None = None
-        self.is_drained = True
-        """Whether the last read took all that was there."""
+        self.is_idle = False
+        """Whether the last read waited in vain: not even a part of a message came."""
 
     def connect(self, timeout_s: float) -> None:
         """Connect, authenticate and subscribe.
@@ -79,19 +79,19 @@ class RedisReader:
             self._socket.settimeout(wait_s)
             received = self._socket.recv(_CHUNK_BYTES)
         except TimeoutError:
-            self.is_drained = True
+            self.is_idle = True
             self._check_alive()
             return []
         except OSError as error:
             raise BrokerUnavailable(f"the connection broke: {error}") from error
         if not received:
             raise BrokerUnavailable("the server closed the connection")
+        self.is_idle = False
         self._last_read = time.monotonic()
         self._pinged_at = None
         self._parser.feed(received)
         payloads = self._parsed()
-        self.is_drained = len(received) < _SHORT_BYTES
-        if self.is_drained:
+        if len(received) < _SHORT_BYTES:
             time.sleep(_PAUSE_S)
         return payloads
 

@@ -24,6 +24,7 @@ from umbel_backend.settings import Settings
 from umbel_console import actions, services, themes
 from umbel_console.bridge import EventBridge
 from umbel_console.hangup import end_with_terminal
+from umbel_console.preferences import Preferences, preferences_file
 from umbel_console.render.palette import PALETTES
 from umbel_console.screens.tab import TABS, TabScreen
 from umbel_console.screens.tasks import TasksScreen
@@ -45,6 +46,7 @@ class UmbelApp(SpanDisplay, App[int]):
         services: The outside world; the real one if None.
         zone: Where exact times are told; None is the machine's own zone.
         notice: A sentence to begin with.
+        preferences: What the operator chose before; None remembers for this run only.
     """
 
     TITLE = "Umbel"
@@ -61,13 +63,18 @@ class UmbelApp(SpanDisplay, App[int]):
         *,
         zone: tzinfo | None = None,
         notice: str | None = None,
+        preferences: Preferences | None = None,
     ) -> None:
         # Decides here already whether Textual leaves colours out or only turns them grey.
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         self.settings = settings
         self.services = services.real(settings) if services_ is None else services_
         self.session = Session(
-            settings, self.services.clock, broker=describe_url(settings.context.broker), zone=zone
+            settings,
+            self.services.clock,
+            broker=describe_url(settings.context.broker),
+            zone=zone,
+            preferences=preferences,
         )
         self.bridge = EventBridge(self.session, self.services)
         self._notice = notice
@@ -264,7 +271,7 @@ def run(settings: Settings) -> int:
     if settings.unicode and not _shows_unicode():
         settings = replace(settings, unicode=False)
         notice = "This terminal is not UTF-8: signs are drawn in ASCII."
-    app = UmbelApp(settings, notice=notice)
+    app = UmbelApp(settings, notice=notice, preferences=Preferences(preferences_file()))
     end_with_terminal(sys.stdin.fileno(), app.bridge.abandon)
     code = app.run()
     if app.problem is not None:

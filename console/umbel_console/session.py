@@ -7,6 +7,7 @@ from datetime import tzinfo
 from typing import TYPE_CHECKING
 
 from umbel_backend.settings import Settings
+from umbel_console.preferences import Preferences
 from umbel_console.render.context import AMQP_LEVELS, REDIS_LEVELS, DrawContext
 from umbel_console.render.header import HeaderFacts
 from umbel_console.render.palette import DARK, Palette
@@ -29,6 +30,7 @@ class Session:
         clock: Returns Unix seconds.
         broker: The broker's URL as it may be shown.
         zone: Where exact times are told; None is the machine's own zone.
+        preferences: What the operator chose before; None remembers for this run only.
     """
 
     def __init__(
@@ -38,8 +40,10 @@ class Session:
         *,
         broker: str = "",
         zone: tzinfo | None = None,
+        preferences: Preferences | None = None,
     ) -> None:
         self.settings = settings
+        self.preferences = Preferences() if preferences is None else preferences
         self.clock = clock
         self.broker = broker
         self.zone = zone

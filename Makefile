@@ -80,6 +80,10 @@ contracts: $(VENV)/.dev-stamp ## Check which part may import which
 .PHONY: dev
 dev: $(VENV)/.dev-stamp ## Install everything a contributor needs into .venv
 
+.PHONY: docs
+docs: $(VENV)/.dev-stamp ## Write the pages in docs/ that are made from the code
+	$(BIN)/python -m umbel_console.actions_page docs/actions.md
+
 .PHONY: clean
 clean: ## Remove what the commands above made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .demo dist

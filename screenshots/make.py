@@ -1,0 +1,132 @@
+"""Makes the pictures in this folder: ``python -m screenshots.make`` (`make screenshots`).
+
+Starts the demo cluster with its usual seed, opens the real console on a real terminal, presses keys
+as a person would, and draws what the terminal showed.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyte
+from bench.terminal import Terminal
+from screenshots.picture import Frame, film, frame_of, still
+
+HERE = Path(__file__).parent
+DARK = ("#d3dae1", "#11151a")
+LIGHT = ("#1e242a", "#fbfbf8")
+WAIT_S = 60.0
+TRAFFIC_S = 6.0
+"""How long the shop trades before the pictures: long enough for failures, backlog and charts."""
+
+
+class Stage:
+    """A console on a terminal, with a person in front of it.
+
+    Args:
+        terminal: Where it runs.
+    """
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+        self._screen = pyte.Screen(terminal.columns, terminal.lines)
+        self._stream = pyte.ByteStream(self._screen)
+        self._fed = 0
+        self._filmed: list[tuple[float, Frame]] | None = None
+
+    def look(self) -> str:
+        """Return what the terminal shows now."""
+        chunks = self._terminal.chunks[self._fed :]
+        for _, chunk in chunks:
+            self._stream.feed(chunk)
+        self._fed += len(chunks)
+        return "\n".join(self._screen.display)
+
+    def until(self, words: str) -> None:
+        """Wait until the terminal shows ``words``.
+
+        Raises:
+            TimeoutError: It does not; with what it shows.
+        """
+        ends = time.monotonic() + WAIT_S
+        while words not in self.look():
+            if time.monotonic() > ends:
+                raise TimeoutError(f"{words!r} did not come:\n{self.look()}")
+            time.sleep(0.05)
+
+    def press(self, keys: str, words: str = "") -> None:
+        """Press ``keys`` and wait for what should come of them."""
+        self._terminal.press(keys)
+        if words:
+            self.until(words)
+
+    def rest(self, seconds: float) -> None:
+        """Let the console go on, and film it if it is being filmed."""
+        ends = time.monotonic() + seconds
+        while time.monotonic() < ends:
+            time.sleep(0.25)
+            self._shoot()
+
+    def keep(self, name: str, title: str, look: tuple[str, str] = DARK) -> None:
+        """Draw what the terminal shows now into ``name``.svg."""
+        time.sleep(0.6)
+        self.look()
+        colour, ground = look
+        frame = frame_of(self._screen, colour=colour, ground=ground)
+        (HERE / f"{name}.svg").write_text(
+            still(frame, ground=ground, title=title), encoding="utf-8"
+        )
+        print(f"{name}.svg")
+
+    @contextmanager
+    def filmed(self, name: str, title: str) -> Iterator[None]:
+        """Draw what the terminal shows meanwhile, at every `rest`, into ``name``.svg."""
+        self._filmed = []
+        self._shoot()
+        yield
+        frames, self._filmed = self._filmed, None
+        start = frames[0][0]
+        told = [(at - start, frame) for at, frame in frames]
+        (HERE / f"{name}.svg").write_text(
+            film(told, ground=DARK[1], title=title, hold_s=2.0), encoding="utf-8"
+        )
+        print(f"{name}.svg")
+
+    def _shoot(self) -> None:
+        if self._filmed is None:
+            return
+        self.look()
+        frame = frame_of(self._screen, colour=DARK[0], ground=DARK[1])
+        if not self._filmed or self._filmed[-1][1] != frame:
+            self._filmed.append((time.monotonic(), frame))
+
+
+def main() -> None:
+    """Make all pictures."""
+    with tempfile.TemporaryDirectory(prefix="umbel-") as home:
+        environment = {"HOME": home, "XDG_DATA_HOME": home, "XDG_STATE_HOME": home}
+        umbel = str(Path(sys.executable).with_name("umbel"))
+        with Terminal([umbel, "demo"], columns=120, lines=36, environment=environment) as terminal:
+            stage = Stage(terminal)
+            stage.until("live")
+            stage.rest(TRAFFIC_S)
+            for scene in SCENES:
+                scene(stage)
+            stage.press("q")
+
+
+def tasks(stage: Stage) -> None:
+    """Show the live table."""
+    stage.press("1", "STATE")
+    stage.keep("tasks", "Live tasks in sections, with progress")
+
+
+SCENES: tuple[Callable[[Stage], None], ...] = (tasks,)
+
+if __name__ == "__main__":
+    main()

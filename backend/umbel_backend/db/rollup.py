@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -21,6 +22,15 @@ class _Sum:
     runtime_max_s: float | None = None
     runtimes: list[int] = field(default_factory=lambda: [0] * RUNTIME_BUCKETS)
 
+    def add(self, other: _Sum) -> None:
+        self.count += other.count
+        self.runtime_sum_s += other.runtime_sum_s
+        if other.runtime_max_s is not None:
+            self.runtime_max_s = max(self.runtime_max_s or 0.0, other.runtime_max_s)
+        self.runtimes = [
+            one + more for one, more in zip(self.runtimes, other.runtimes, strict=True)
+        ]
+
 
 class RollupBuffer:
     """Adds up what happened until it is written.
@@ -29,37 +39,46 @@ class RollupBuffer:
     """
 
     def __init__(self) -> None:
-        self._sums: dict[tuple[int, int, str, str], _Sum] = {}
+        self._minutes: dict[tuple[int, str, str], _Sum] = {}
 
     def add(self, name: str, state: str, at: float, runtime_s: float | None = None) -> None:
         """Count one task ``name`` that entered ``state`` at ``at``; PENDING means it was sent."""
-        for resolution in (MINUTE_S, HOUR_S):
-            bucket_at = int(at // resolution) * resolution
-            total = self._sums.setdefault((resolution, bucket_at, name, state), _Sum())
-            total.count += 1
-            if runtime_s is None:
-                continue
-            total.runtime_sum_s += runtime_s
-            total.runtime_max_s = max(total.runtime_max_s or 0.0, runtime_s)
-            total.runtimes[runtime_bucket(runtime_s)] += 1
+        key = (int(at // MINUTE_S) * MINUTE_S, name, state)
+        total = self._minutes.get(key)
+        if total is None:
+            total = self._minutes[key] = _Sum()
+        total.count += 1
+        if runtime_s is None:
+            return
+        total.runtime_sum_s += runtime_s
+        if total.runtime_max_s is None or runtime_s > total.runtime_max_s:
+            total.runtime_max_s = runtime_s
+        total.runtimes[runtime_bucket(runtime_s)] += 1
 
     def drain(self) -> list[RollupIncrement]:
         """Return everything added since the last call and start again from nothing."""
-        sums, self._sums = self._sums, {}
+        minutes, self._minutes = self._minutes, {}
+        hours: dict[tuple[int, str, str], _Sum] = {}
+        for (bucket_at, name, state), total in minutes.items():
+            hour_at = bucket_at // HOUR_S * HOUR_S
+            hours.setdefault((hour_at, name, state), _Sum()).add(total)
         return [
             RollupIncrement(
-                *key, total.count, total.runtime_sum_s, total.runtime_max_s, tuple(total.runtimes)
+                resolution,
+                *key,
+                total.count,
+                total.runtime_sum_s,
+                total.runtime_max_s,
+                tuple(total.runtimes),
             )
+            for resolution, sums in ((MINUTE_S, minutes), (HOUR_S, hours))
             for key, total in sums.items()
         ]
 
 
 def runtime_bucket(runtime_s: float) -> int:
     """Return the index of the bucket that counts ``runtime_s``."""
-    for index, bound in enumerate(RUNTIME_BOUNDS_S):
-        if runtime_s <= bound:
-            return index
-    return RUNTIME_BUCKETS - 1
+    return bisect_left(RUNTIME_BOUNDS_S, runtime_s)
 
 
 def quantile(runtimes: Sequence[int], fraction: float, longest_s: float | None) -> float | None:

@@ -19,11 +19,13 @@ seen no more than the end; and a repr never replaces exact arguments.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
 
 import msgspec
+import sqlalchemy as sa
 
 from umbel_backend.db.tables import task
 from umbel_backend.records import TaskRecord
@@ -53,19 +55,46 @@ _KEPT_IF_UNKNOWN = frozenset(
 )
 _ARGUMENTS = frozenset({"args", "kwargs", "args_exact", "args_complete"})
 
-_plain: Callable[[TaskRecord], tuple[Any, ...]] = attrgetter(*PLAIN_COLUMNS)
+_Row = Callable[[TaskRecord], tuple[Any, ...]]
+_plain: _Row = attrgetter(*PLAIN_COLUMNS)
 _encode = msgspec.json.Encoder().encode
 
 
 def row(record: TaskRecord) -> tuple[Any, ...]:
     """Return the values of `COLUMNS` for ``record``."""
+    return (*_plain(record), *_computed(record, None))
+
+
+def _computed(record: TaskRecord, null: Any) -> tuple[Any, ...]:
     progress, tags = record.progress, record.tags
     return (
-        *_plain(record),
-        None if progress is None else _encode(progress).decode(),
-        _encode(tags).decode() if tags else None,
+        null if progress is None else _encode(progress).decode(),
+        _encode(tags).decode() if tags else null,
         len(record.attempts),
     )
+
+
+def _compiled_sqlite_row() -> _Row:
+    """Make `sqlite_row`: one expression over all columns takes half the time of a loop over them."""
+    values = []
+    for column in task.columns:
+        if isinstance(column.type, sa.Boolean):
+            values.append(f"+record.{column.name}")
+        elif column.nullable:
+            values.append(f"null if (value := record.{column.name}) is None else value")
+        else:
+            values.append(f"record.{column.name}")
+    plain = dict(zip(task.columns.keys(), values, strict=True))
+    fields = ", ".join(f"({plain[name]})" for name in PLAIN_COLUMNS)
+    names = {"null": math.nan, "computed": _computed}
+    made: _Row = eval(f"lambda record: ({fields}, *computed(record, null))", names)
+    return made
+
+
+sqlite_row = _compiled_sqlite_row()
+"""`row` for Python's SQLite driver, which passes text and numbers straight on, but asks its registry of
+adapters about each None and each truth: two thirds of the time of binding a row. So a truth is a
+number here, and None is NaN, which SQLite stores as NULL."""
 
 
 def merge_staged(staged: str, greatest: str) -> str:

@@ -21,11 +21,9 @@ def is_whole(text: str) -> bool:
     Celery marks a cut with ``...``. A text that merely contains three dots is told apart by reading
     the repr as a literal; where that fails it counts as cut.
     """
-    if text.endswith(CUT):
-        return False
     if "..." not in text:
-        return True
-    if len(text) >= _LENGTH_LIMIT:
+        return not text.endswith(CUT)
+    if len(text) >= _LENGTH_LIMIT or text.endswith(CUT):
         return False
     try:
         return not _holds_ellipsis(ast.literal_eval(text))
@@ -38,8 +36,13 @@ def tags_in(kwargs: str, names: Iterable[str]) -> dict[str, str] | None:
 
     Only from a whole repr (or JSON) of a mapping: never from a part of a cut one.
     """
+    for name in names:
+        if name in kwargs:
+            break
+    else:
+        return None
     wanted = [name for name in names if name in kwargs]
-    if not wanted or not is_whole(kwargs):
+    if not is_whole(kwargs):
         return None
     values = _literal(kwargs)
     return tags_of(values, wanted) if isinstance(values, dict) else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 TOLERATED_S = 2.0
@@ -26,18 +25,27 @@ _PLAUSIBLE_UNTIL = 4_102_444_800.0  # 2100-01-01
 @dataclass(slots=True)
 class _Clock:
     smallest_s: float
-    """Smallest arrival minus timestamp in this window and the one before it."""
+    """Smallest arrival minus timestamp in this window."""
     last_at: float
     since: float
     """When this window began, by our clock."""
-    before_s: float = math.inf
-    """Smallest of the window before this one."""
+    offset_s: float
+    """The smallest of this window and the one before: the least delay, plus how far the host's clock is
+    behind."""
     readings: int = 1
 
-    @property
-    def offset_s(self) -> float:
-        """The least delay, plus how far the host's clock is behind."""
-        return min(self.smallest_s, self.before_s)
+    def read(self, offset_s: float, at: float, arrived_at: float) -> None:
+        """Take in one more reading."""
+        self.last_at = at
+        self.readings += 1
+        if arrived_at - self.since > _WINDOW_S:
+            self.offset_s = min(self.smallest_s, offset_s)
+            self.smallest_s = offset_s
+            self.since = arrived_at
+        elif offset_s < self.smallest_s:
+            self.smallest_s = offset_s
+            if offset_s < self.offset_s:
+                self.offset_s = offset_s
 
 
 class Clocks:
@@ -64,20 +72,17 @@ class Clocks:
         if clock is None:
             if len(self._clocks) > 10_000:
                 self._clocks.clear()
-            clock = self._clocks[hostname] = _Clock(offset, at, arrived_at)
+            clock = self._clocks[hostname] = _Clock(offset, at, arrived_at, offset)
         elif at < clock.last_at - _STEP_S:
             # Set back: what was learned before no longer holds, and this is not a late event.
-            self._clocks[hostname] = clock = _Clock(offset, at, arrived_at, readings=_SETTLED)
+            clock = _Clock(offset, at, arrived_at, offset, readings=_SETTLED)
+            self._clocks[hostname] = clock
         else:
-            clock.last_at = at
-            clock.readings += 1
-            if arrived_at - clock.since > _WINDOW_S:
-                clock.before_s, clock.smallest_s = clock.smallest_s, offset
-                clock.since = arrived_at
-            elif offset < clock.smallest_s:
-                clock.smallest_s = offset
+            clock.read(offset, at, arrived_at)
         offset = clock.offset_s
-        if offset < -TOLERATED_S or (offset > TOLERATED_S and clock.readings >= _SETTLED):
+        if -TOLERATED_S <= offset <= TOLERATED_S:
+            return at
+        if offset < 0 or clock.readings >= _SETTLED:
             return min(at + offset, arrived_at)
         return at
 

@@ -17,7 +17,7 @@ from umbel_backend.events.arguments import is_whole, tags_in
 from umbel_backend.events.clocks import Clocks
 from umbel_backend.events.exceptions import describe
 from umbel_backend.events.model import Event
-from umbel_backend.events.text import CUT, clean, clean_json
+from umbel_backend.events.text import CUT, Recurring, clean, clean_json
 from umbel_backend.redact import Redactor
 from umbel_backend.settings import Settings
 
@@ -43,17 +43,26 @@ _EVENTS_PER_BODY = 10_000
 """Celery sends up to 24 in one message; a body with absurdly many is cut."""
 
 
-class _Properties(msgspec.Struct, frozen=True):
+class _Properties(msgspec.Struct, frozen=True, gc=False):
     body_encoding: str | None = None
 
 
-class _Envelope(msgspec.Struct, rename={"content_type": "content-type"}):
+class _Envelope(msgspec.Struct, rename={"content_type": "content-type"}, gc=False):
     body: str
     properties: _Properties = _Properties()
     content_type: str = "application/json"
 
 
+class _PackedEnvelope(msgspec.Struct, rename={"content_type": "content-type"}, gc=False):
+    """What nearly every envelope is: msgspec decodes base64 itself, in a quarter of the time."""
+
+    body: bytes
+    properties: _Properties = _Properties()
+    content_type: str = "application/json"
+
+
 _read_envelope = msgspec.json.Decoder(_Envelope).decode
+_read_packed_envelope = msgspec.json.Decoder(_PackedEnvelope).decode
 _read_event = msgspec.json.Decoder(Event).decode
 _read_events = msgspec.json.Decoder(list[Event]).decode
 _TEXTS = frozenset(
@@ -67,20 +76,15 @@ _TEXTS = frozenset(
         "eta",
         "expires",
         "queue",
-        "exchange",
-        "routing_key",
         "result",
         "exception",
         "traceback",
-        "sw_ident",
         "sw_ver",
-        "sw_sys",
     }
 )
 _NUMBERS = frozenset(
     {
         "timestamp",
-        "utcoffset",
         "runtime",
         "freq",
     }
@@ -88,7 +92,6 @@ _NUMBERS = frozenset(
 _INTEGERS = frozenset(
     {
         "pid",
-        "clock",
         "retries",
         "active",
         "processed",
@@ -104,6 +107,8 @@ class Door:
         self._traceback_limit = settings.traceback_bytes
         self._tags = settings.tags
         self._redact = Redactor(settings.redact).redact
+        self._hostnames = Recurring(_ID_LIMIT)
+        self._names = Recurring(_NAME_LIMIT)
         self.clocks = Clocks()
         self.malformed = 0
         """Bodies and events that could not be read."""
@@ -112,6 +117,16 @@ class Door:
 
     def open_envelope(self, payload: bytes, arrived_at: float) -> list[Event]:
         """Let in what a kombu virtual transport published: a JSON envelope around the body."""
+        try:
+            packed = _read_packed_envelope(payload)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            return self._open_odd_envelope(payload, arrived_at)
+        if packed.properties.body_encoding != "base64":
+            return self._open_odd_envelope(payload, arrived_at)
+        return self.open_body(packed.body, packed.content_type, arrived_at)
+
+    def _open_odd_envelope(self, payload: bytes, arrived_at: float) -> list[Event]:
+        """Open one whose body is plain text, or base64 with something between."""
         try:
             envelope = _read_envelope(payload)
             if envelope.properties.body_encoding == "base64":
@@ -132,12 +147,8 @@ class Door:
             read = _read_events(body) if body[:1] == b"[" else [_read_event(body)]
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             read = self._read_leniently(body)
-        events = []
-        for event in read[:_EVENTS_PER_BODY]:
-            event.arrived_at = arrived_at
-            if self._admit(event):
-                events.append(event)
-        return events
+        admit = self._admit
+        return [event for event in read[:_EVENTS_PER_BODY] if admit(event, arrived_at)]
 
     def admit_findings(self, findings: Iterable[Event]) -> list[Event]:
         """Let in what the broker view found: bounded, cleaned and redacted as events are.
@@ -170,7 +181,7 @@ class Door:
                 events.append(event)
         return events
 
-    def _admit(self, event: Event) -> bool:
+    def _admit(self, event: Event, arrived_at: float) -> bool:
         """Bound and clean ``event`` in place; tell whether it may pass."""
         is_task = event.type in TASK_TYPES
         if not is_task and event.type not in WORKER_TYPES:
@@ -182,11 +193,14 @@ class Door:
         # What only our own findings may say cannot come in from outside.
         event.args_exact = event.result_exact = False
         event.tags = event.progress = event.priority = event.group_id = None
-        event.hostname = clean(event.hostname, _ID_LIMIT)
-        event.at = self.clocks.corrected(event.hostname, event.at, event.arrived_at)
-        event.pid = _bounded(event.pid)
+        event.hostname = self._hostnames[event.hostname]
+        event.arrived_at = arrived_at
+        event.at = self.clocks.corrected(event.hostname, event.at, arrived_at)
+        if event.pid is not None and not 0 <= event.pid < _INT_LIMIT:
+            event.pid = None
         if is_task:
-            event.id = clean(event.id, _ID_LIMIT)
+            if not event.id.isprintable():
+                event.id = clean(event.id, _ID_LIMIT)
             self._clean_task(event)
         else:
             _clean_worker(event)
@@ -194,7 +208,7 @@ class Door:
 
     def _clean_task(self, event: Event) -> None:
         if event.name is not None:
-            event.name = clean(event.name, _NAME_LIMIT)
+            event.name = self._names[event.name]
         if event.args is not None or event.kwargs is not None:
             self._clean_arguments(event)
         if event.result is not None:
@@ -205,17 +219,9 @@ class Door:
             event.runtime = None
         if event.exception is not None or event.traceback is not None:
             self._clean_exception(event)
-        event.retries = _bounded(event.retries)
-        names = (
-            event.root_id,
-            event.parent_id,
-            event.queue,
-            event.exchange,
-            event.routing_key,
-            event.eta,
-            event.expires,
-        )
-        for name in names:
+        if event.retries is not None and not 0 <= event.retries < _INT_LIMIT:
+            event.retries = None
+        for name in (event.root_id, event.parent_id, event.queue, event.eta, event.expires):
             if name is not None and not (len(name) <= _ID_LIMIT and name.isprintable()):
                 _clean_names(event)
                 break
@@ -229,11 +235,14 @@ class Door:
             event.args_complete = event.args_exact
         else:
             event.args_complete = is_whole(args) and is_whole(kwargs)
-        if event.tags is None and self._tags and len(kwargs) > 2:
+        if event.tags is None and len(kwargs) > 2:
             tags = tags_in(kwargs, self._tags)
             event.tags = tags and {name: self._redact(value) for name, value in tags.items()}
-        event.args = self._redact(args)
-        event.kwargs = self._redact(kwargs)
+        # Nearly all are innocent, and looked through together in half the time.
+        both = f"{args}\n{kwargs}"
+        if self._redact(both) is not both:
+            args, kwargs = self._redact(args), self._redact(kwargs)
+        event.args, event.kwargs = args, kwargs
 
     def _clean_exception(self, event: Event) -> None:
         text = event.exception and clean(event.exception, self._text_limit)
@@ -248,7 +257,7 @@ class Door:
 
 
 def _clean_names(event: Event) -> None:
-    for field in ("root_id", "parent_id", "queue", "exchange", "routing_key", "eta", "expires"):
+    for field in ("root_id", "parent_id", "queue", "eta", "expires"):
         value = getattr(event, field)
         if value is not None:
             setattr(event, field, clean(value, _ID_LIMIT))
@@ -261,10 +270,8 @@ def _clean_worker(event: Event) -> None:
         event.freq = None
     if event.loadavg is not None:
         event.loadavg = [value for value in event.loadavg[:3] if 0 <= value < 1e6] or None
-    for field in ("sw_ident", "sw_ver", "sw_sys"):
-        value = getattr(event, field)
-        if value is not None:
-            setattr(event, field, clean(value, 100))
+    if event.sw_ver is not None:
+        event.sw_ver = clean(event.sw_ver, 100)
 
 
 def _bounded(value: int | None, limit: int = _INT_LIMIT) -> int | None:

@@ -1,4 +1,4 @@
-"""Folds the events of one task into its record. Pure: no clock, no I/O, nothing it is given is changed.
+"""Folds the events of one task into its record. No clock, no I/O; `fold` changes nothing it is given.
 
 The order of events is decided thus. Events of one worker arrive in the order it sent them, so
 between them arrival decides. Between workers time decides, as corrected by `clocks`. An end is an
@@ -9,14 +9,12 @@ run Celery's own precedence decides (SUCCESS over FAILURE over REVOKED over REJE
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from copy import copy
 from datetime import UTC, datetime
 
-import msgspec
-
 from umbel_backend import states
+from umbel_backend.events import attempts
 from umbel_backend.events.model import Event
 from umbel_backend.records import Attempt, TaskRecord
 
@@ -45,11 +43,19 @@ def fold(record: TaskRecord | None, event: Event) -> TaskRecord:
     Takes the events that `umbel_backend.events.door` lets in and the findings of the broker view
     (``umbel-…``). An event of another type changes nothing.
     """
-    new = TaskRecord(id=event.id, state_at=event.at) if record is None else record.__copy__()  # type: ignore[attr-defined]  # faster than copy.copy
+    # Faster than copy.copy.
+    new = TaskRecord(id=event.id, state_at=event.at) if record is None else record.__copy__()  # type: ignore[attr-defined]
     step = _STEPS.get(event.type)
     if step is not None:
         step(new, event, record is None)
     return new
+
+
+def fold_into(record: TaskRecord, event: Event) -> None:
+    """Make ``record`` what `fold` would return, for whoever has not handed it over to anybody yet."""
+    step = _STEPS.get(event.type)
+    if step is not None:
+        step(record, event, False)
 
 
 def _sent(record: TaskRecord, event: Event, first: bool) -> None:
@@ -65,21 +71,23 @@ def _sent(record: TaskRecord, event: Event, first: bool) -> None:
 def _received(record: TaskRecord, event: Event, first: bool) -> None:
     _describe(record, event)
     if first or record.state == states.PENDING:
-        if not _is_of_ended_run(record, event):
+        if not attempts.is_of_ended_run(record, event):
             _begin(record, event)
     elif record.state == states.RETRY:
-        if not _is_of_ended_run(record, event) or (event.retries or 0) >= len(record.attempts):
+        if not attempts.is_of_ended_run(record, event) or (event.retries or 0) >= len(
+            record.attempts
+        ):
             _begin(record, event)
     elif record.state == states.RECEIVED:
         if event.at >= (record.received_at or 0.0):
             _begin(record, event)
     elif _reopens(record, event):
-        _end_attempt(record)
+        attempts.end_run(record)
         _begin(record, event)
     elif record.state == states.STARTED and (event.retries or 0) > len(record.attempts):
         # The message of the next run is there before the worker tells that this one is retried.
         record.received_at = event.at
-    elif record.received_at is None and not _is_of_ended_run(record, event):
+    elif record.received_at is None and not attempts.is_of_ended_run(record, event):
         record.received_at = event.at
 
 
@@ -92,13 +100,13 @@ def _begin(record: TaskRecord, event: Event) -> None:
 def _started(record: TaskRecord, event: Event, first: bool) -> None:
     if record.state == states.STARTED:
         if event.at <= (record.started_at or 0.0):
-            _insert_begun_run(record, event)
+            attempts.insert_begun_run(record, event)
             return
         # Taken again while it ran: by another worker after the visibility timeout, or after a
         # crash; the run it had will not report its end.
-        _end_attempt(record)
-    elif _is_of_ended_run(record, event):
-        _note_start_of_ended_run(record, event)
+        attempts.end_run(record)
+    elif attempts.is_of_ended_run(record, event):
+        attempts.note_start_of_ended_run(record, event)
         return
     elif record.is_ready:
         if not _reopens(record, event):
@@ -106,9 +114,9 @@ def _started(record: TaskRecord, event: Event, first: bool) -> None:
                 record.started_at = event.at
                 record.pid = event.pid
             else:
-                _insert_begun_run(record, event)
+                attempts.insert_begun_run(record, event)
             return
-        _end_attempt(record)
+        attempts.end_run(record)
     _enter(record, states.STARTED, event.at)
     record.started_at = event.at
     record.pid = event.pid
@@ -129,8 +137,8 @@ def _retried(record: TaskRecord, event: Event, first: bool) -> None:
         for earlier in record.attempts
     ):
         return
-    if _is_of_earlier_run(record, event):
-        _insert_ended_run(record, attempt)
+    if attempts.is_of_earlier_run(record, event):
+        attempts.insert_ended_run(record, attempt)
         return
     next_received_at = None
     if record.started_at is not None and (record.received_at or 0.0) > record.started_at:
@@ -139,11 +147,11 @@ def _retried(record: TaskRecord, event: Event, first: bool) -> None:
     late = (run_at is not None and run_at > event.at) or (
         record.finished_at is not None and record.finished_at >= event.at
     )
-    if late or _is_of_ended_run(record, event):
-        _insert_ended_run(record, attempt)
+    if late or attempts.is_of_ended_run(record, event):
+        attempts.insert_ended_run(record, attempt)
         return
     if record.is_ready:
-        _end_attempt(record)
+        attempts.end_run(record)
     record.attempts = (*record.attempts, attempt)
     _enter(record, states.RETRY, event.at)
     record.exception = event.exception
@@ -174,7 +182,7 @@ def _ended(record: TaskRecord, event: Event, first: bool) -> None:
             return
         if standing == _PRECEDENCE[state] and event.at < (record.finished_at or 0.0):
             return
-    elif _is_of_ended_run(record, event) or _runs_elsewhere(record, event):
+    elif attempts.is_of_ended_run(record, event) or _runs_elsewhere(record, event):
         return
     record.finished_at = event.at
     _enter(record, state, event.at, keep_end=True)
@@ -301,31 +309,6 @@ def _run_at(record: TaskRecord) -> float | None:
     return record.started_at if record.started_at is not None else record.received_at
 
 
-def _is_of_ended_run(record: TaskRecord, event: Event) -> bool:
-    """Whether ``event`` belongs to a run that is already among ``attempts``."""
-    if not record.attempts:
-        return False
-    last = record.attempts[-1]
-    if last.ended_at is None or event.at > last.ended_at:
-        return False
-    if record.worker == event.hostname and event.at >= (record.received_at or math.inf):
-        # Of the present run, then: its worker's clock was set back a little between the two.
-        return False
-    return last.worker is None or not event.hostname or last.worker == event.hostname
-
-
-def _is_of_earlier_run(record: TaskRecord, event: Event) -> bool:
-    """Whether a retry told only now belongs to a run that had to make way for the present one.
-
-    A pool with a free process can start the next run before the worker has told that the one
-    before it is retried.
-    """
-    told = sum(attempt.outcome == states.RETRY for attempt in record.attempts)
-    return record.retries > told and any(
-        attempt.ended_at is None and attempt.worker == event.hostname for attempt in record.attempts
-    )
-
-
 def _runs_elsewhere(record: TaskRecord, event: Event) -> bool:
     """Whether another worker took the task since ``event`` happened."""
     run_at = _run_at(record)
@@ -339,64 +322,6 @@ def _runs_elsewhere(record: TaskRecord, event: Event) -> bool:
 
 def _reopens(record: TaskRecord, event: Event) -> bool:
     return record.finished_at is not None and event.at > record.finished_at
-
-
-def _end_attempt(record: TaskRecord) -> None:
-    """Move the run that the record shows into ``attempts`` and forget its outcome."""
-    attempt = Attempt(
-        number=len(record.attempts) + 1,
-        started_at=record.started_at,
-        ended_at=record.finished_at,
-        outcome=record.state,
-        exception=record.exception,
-        worker=record.worker,
-    )
-    record.attempts = (*record.attempts, attempt)
-    record.received_at = record.started_at = record.finished_at = record.runtime_s = None
-    record.result = record.exception = record.traceback = record.pid = None
-    record.result_exact = False
-    record.progress = None
-
-
-def _note_start_of_ended_run(record: TaskRecord, event: Event) -> None:
-    last = record.attempts[-1]
-    if last.started_at is None:
-        noted = msgspec.structs.replace(last, started_at=event.at)
-        record.attempts = (*record.attempts[:-1], noted)
-
-
-def _insert_begun_run(record: TaskRecord, event: Event) -> None:
-    """Keep the start, told late, of a run on another worker that came before the present one."""
-    if event.hostname in ("", record.worker) or any(
-        attempt.started_at == event.at for attempt in record.attempts
-    ):
-        return
-    begun = Attempt(0, event.at, None, states.STARTED, None, event.hostname)
-    record.attempts = _numbered((*record.attempts, begun))
-
-
-def _insert_ended_run(record: TaskRecord, ended: Attempt) -> None:
-    """Put a run whose end is told late among the earlier ones, by the time it ended.
-
-    A run without an end that the same worker began before is this one.
-    """
-    started_at = None
-    others = []
-    for attempt in record.attempts:
-        is_same = attempt.ended_at is None and attempt.worker == ended.worker
-        if is_same and (attempt.started_at or 0.0) <= (ended.ended_at or 0.0):
-            started_at = attempt.started_at
-        else:
-            others.append(attempt)
-    others.append(msgspec.structs.replace(ended, started_at=started_at))
-    record.attempts = _numbered(others)
-
-
-def _numbered(attempts: Iterable[Attempt]) -> tuple[Attempt, ...]:
-    in_order = sorted(attempts, key=lambda each: each.ended_at or each.started_at or 0.0)
-    return tuple(
-        msgspec.structs.replace(attempt, number=n) for n, attempt in enumerate(in_order, 1)
-    )
 
 
 def _revoked_because(event: Event) -> str:

@@ -9,6 +9,9 @@ LATE_AFTER_PERIODS = 3
 OFFLINE_AFTER_PERIODS = 12
 """Twelve missed heartbeats, 24 s at Celery's usual two seconds: long enough not to flap, and a dead
 worker is noticed within 30 s."""
+GIVEN_UP_AFTER_S = 900.0
+"""A worker known to hold its connection is given up after this: a host that lost its power looks the
+same until the broker notices."""
 
 
 def fold_worker(record: WorkerRecord | None, event: Event) -> WorkerRecord:
@@ -18,21 +21,26 @@ def fold_worker(record: WorkerRecord | None, event: Event) -> WorkerRecord:
     whose counters start at zero.
     """
     new = WorkerRecord(hostname=event.hostname) if record is None else record.__copy__()  # type: ignore[attr-defined]  # faster than copy.copy
-    new.heartbeat_at = event.arrived_at or event.at
-    if event.type.startswith("worker-"):
-        _fold_heartbeat(new, event)
-    else:
-        new.status = "online"
-        if event.type == "task-succeeded":
-            new.succeeded += 1
-            new.runtime_total_s += event.runtime or 0.0
-            new.task_events = True
-        elif event.type == "task-failed":
-            new.failed += 1
-            new.task_events = True
-        elif event.type == "task-received":
-            new.task_events = True
+    fold_worker_into(new, event)
     return new
+
+
+def fold_worker_into(record: WorkerRecord, event: Event) -> None:
+    """Make ``record`` what `fold_worker` would return, for whoever has not handed it over yet."""
+    record.heartbeat_at = event.arrived_at or event.at
+    if event.type.startswith("worker-"):
+        _fold_heartbeat(record, event)
+        return
+    record.status = "online"
+    if event.type == "task-succeeded":
+        record.succeeded += 1
+        record.runtime_total_s += event.runtime or 0.0
+        record.task_events = True
+    elif event.type == "task-failed":
+        record.failed += 1
+        record.task_events = True
+    elif event.type == "task-received":
+        record.task_events = True
 
 
 def _fold_heartbeat(record: WorkerRecord, event: Event) -> None:
@@ -67,14 +75,17 @@ def _fold_heartbeat(record: WorkerRecord, event: Event) -> None:
 def status_at(record: WorkerRecord, now: float) -> WorkerStatus:
     """Judge the status of a worker at ``now``, by this machine's clock.
 
-    A solo pool is silent while it runs a task: it is "not answering", never "offline", until its
-    task could not be running any more for all that is known.
+    A solo pool is silent while it runs a task, and so is any that was stopped: "not answering" is
+    what the broker said of it (`recorder.workers.described`), or what a solo pool with a task is
+    taken for, and it is not "offline" until the broker knows no connection of it any more.
     """
     if record.stopped_at is not None or record.heartbeat_at is None:
         return "offline"
     silent_s = now - record.heartbeat_at
     if silent_s <= LATE_AFTER_PERIODS * record.heartbeat_period_s:
         return record.status if record.status == "draining" else "online"
+    if record.status == "not answering" and silent_s <= GIVEN_UP_AFTER_S:
+        return "not answering"
     if silent_s <= OFFLINE_AFTER_PERIODS * record.heartbeat_period_s:
         return "late"
     return "not answering" if record.pool == "solo" and record.active else "offline"

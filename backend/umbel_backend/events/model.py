@@ -11,20 +11,13 @@ class Event(msgspec.Struct, rename={"id": "uuid", "at": "timestamp"}, kw_only=Tr
     """A Celery task or worker event, or a finding of ours put in the same words.
 
     Fields an event does not have are None. After `umbel_backend.events.door` let it in, texts are
-    bounded and hold no control characters, and ``at`` is a plausible instant.
+    bounded and hold no control characters, and ``at`` is a plausible instant. The order of the fields
+    is Celery's, for the decoder looks for them in turn.
     """
 
-    type: str
-    """Celery's event type, ``task-received``; ours begin with ``umbel-``."""
     hostname: str = ""
     """Node name of the sender: a worker, or a producer for ``task-sent``."""
-    at: float = 0.0
-    """Unix seconds, by the sender's clock, corrected when that clock is known to be off."""
-    arrived_at: float = 0.0
-    """Unix seconds by this machine's clock."""
-    utcoffset: float | None = None
     pid: int | None = None
-    clock: int | None = None
 
     id: str = ""
     """The task's id; empty for worker events."""
@@ -38,8 +31,6 @@ class Event(msgspec.Struct, rename={"id": "uuid", "at": "timestamp"}, kw_only=Tr
     eta: str | None = None
     expires: str | None = None
     queue: str | None = None
-    exchange: str | None = None
-    routing_key: str | None = None
     result: str | None = None
     runtime: float | None = None
     exception: str | None = None
@@ -51,9 +42,14 @@ class Event(msgspec.Struct, rename={"id": "uuid", "at": "timestamp"}, kw_only=Tr
     active: int | None = None
     processed: int | None = None
     loadavg: list[float] | None = None
-    sw_ident: str | None = None
     sw_ver: str | None = None
-    sw_sys: str | None = None
+
+    at: float = 0.0
+    """Unix seconds, by the sender's clock, corrected when that clock is known to be off."""
+    type: str
+    """Celery's event type, ``task-received``; ours begin with ``umbel-``."""
+    arrived_at: float = 0.0
+    """Unix seconds by this machine's clock."""
 
     priority: int | None = None
     """Only in findings: events do not carry it."""

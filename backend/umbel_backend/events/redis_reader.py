@@ -1,6 +1,6 @@
 """Reads Celery events from Redis or Valkey pub/sub, straight off the socket.
 
-redis-py opens, secures and authenticates the connection; from then on a C parser reads the protocol,
+Another opens, secures and authenticates the connection; from then on a C parser reads the protocol,
 because redis-py's own pub/sub reading costs more than everything that follows together. Runs in the
 capture thread. The server holds at most 32 MB for a slow reader before it cuts it off, so the socket
 is emptied before anything else is done.
@@ -15,12 +15,11 @@ from contextlib import suppress
 from typing import Any
 
 import hiredis
-import redis
 
 from umbel_backend.errors import BrokerUnavailable
 
 _CHUNK_BYTES = 1 << 20
-_SHORT_BYTES = 1 << 16
+_SHORT_BYTES = 1 << 18
 """A read below this means that the socket is empty for now."""
 
 _PAUSE_S = 0.025
@@ -34,15 +33,23 @@ class RedisReader:
     """One subscription to the event exchange.
 
     Args:
-        connection: A redis-py connection, not yet connected, made for this reader alone.
+        connection: A `PlainConnection` or one of redis-py, not yet connected, made for this reader
+            alone.
         pattern: What to subscribe to, from `event_pattern`.
+        errors: What its methods raise.
     """
 
-    def __init__(self, connection: Any, pattern: str) -> None:
+    def __init__(
+        self, connection: Any, pattern: str, errors: tuple[type[Exception], ...] = (OSError,)
+    ) -> None:
+        self._errors = errors
         self._connection = connection
         self._pattern = pattern
         self._parser = hiredis.Reader()
         self._socket: Any = None
+        # One buffer for good: a new one of this size is mapped, and unmapped, by the system.
+        self._received = bytearray(_CHUNK_BYTES)
+        self._wait_s: float | None = None
         self._last_read = 0.0
         self._pinged_at: float | None = None
         self.is_idle = False
@@ -58,13 +65,15 @@ class RedisReader:
             self._connection.socket_timeout = timeout_s
             self._connection.connect()
             self._connection.send_command("PSUBSCRIBE", self._pattern)
-            # redis-py has no public way to the socket; this attribute is there since 2.0.
+            # redis-py has no public way to the socket; this attribute is there since 2.0, and
+            # `PlainConnection` calls it the same.
             self._socket = self._connection._sock
             with suppress(OSError):
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
             self._socket.settimeout(timeout_s)
+            self._wait_s = timeout_s
             self._await_subscription(timeout_s)
-        except (redis.RedisError, OSError) as error:
+        except self._errors as error:
             raise BrokerUnavailable(str(error)) from error
         self._last_read = time.monotonic()
         self._pinged_at = None
@@ -76,8 +85,10 @@ class RedisReader:
             BrokerUnavailable: The connection ended, or has been silent for too long.
         """
         try:
-            self._socket.settimeout(wait_s)
-            received = self._socket.recv(_CHUNK_BYTES)
+            if wait_s != self._wait_s:
+                self._socket.settimeout(wait_s)
+                self._wait_s = wait_s
+            received = self._socket.recv_into(self._received)
         except TimeoutError:
             self.is_idle = True
             self._check_alive()
@@ -89,15 +100,16 @@ class RedisReader:
         self.is_idle = False
         self._last_read = time.monotonic()
         self._pinged_at = None
-        self._parser.feed(received)
+        # The stub is narrower than the C function.
+        self._parser.feed(self._received, 0, received)  # type: ignore[arg-type]
         payloads = self._parsed()
-        if len(received) < _SHORT_BYTES:
+        if received < _SHORT_BYTES:
             time.sleep(_PAUSE_S)
         return payloads
 
     def close(self) -> None:
         """Close the connection; never raises."""
-        with suppress(redis.RedisError, OSError):
+        with suppress(*self._errors):
             self._connection.disconnect()
 
     def _parsed(self) -> list[bytes]:

@@ -23,7 +23,7 @@ class Taken:
                 self._unplaced.add(event.id)
             else:
                 self._count(record.queue)
-        elif event.id in self._unplaced and record.queue is not None:
+        elif record.queue is not None and event.id in self._unplaced:
             self._unplaced.discard(event.id)
             self._count(record.queue)
 

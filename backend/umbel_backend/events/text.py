@@ -40,6 +40,30 @@ def clean_json(text: str, limit: int) -> str:
     return _UNSAFE.sub(_escape_in_json, text)
 
 
+class Recurring(dict[str, str]):
+    """Clean forms of texts that come again and again, such as names of hosts: ``recurring[text]``.
+
+    Every event then shares one text, instead of holding its own.
+
+    Args:
+        limit: Most characters, as of `clean`.
+    """
+
+    _KEPT = 10_000
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self._limit = limit
+
+    def __missing__(self, text: str) -> str:
+        cleaned = clean(text, self._limit)
+        if len(text) <= self._limit:
+            if len(self) >= self._KEPT:
+                self.clear()
+            self[text] = cleaned
+        return cleaned
+
+
 def _escape_in_json(match: re.Match[str]) -> str:
     return json.dumps(match[0])[1:-1]
 

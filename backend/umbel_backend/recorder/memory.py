@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from umbel_backend.events.fold import fold
-from umbel_backend.events.fold_workers import fold_worker
+from umbel_backend.events.fold import fold, fold_into
+from umbel_backend.events.fold_workers import fold_worker, fold_worker_into
 from umbel_backend.events.model import Event
 from umbel_backend.events.taken import Taken
 from umbel_backend.records import TaskRecord, WorkerRecord
@@ -39,6 +39,8 @@ class Memory:
         self.taken = Taken()
         self.workers: dict[str, WorkerRecord] = {}
         self._changed_workers: set[str] = set()
+        # Those whose record nobody else has seen yet.
+        self._own_workers: set[str] = set()
         self._only_queue: dict[str, str] = {}
         self._started: dict[str, float] = {}
 
@@ -61,24 +63,31 @@ class Memory:
             DatabaseUnavailable: A record they build on could not be loaded; nothing was folded.
         """
         self._recall(events)
-        tasks, changed = self._tasks, self._changed
+        tasks, changed, only_queue = self._tasks, self._changed, self._only_queue
         for event in events:
             task_id = event.id
             if not task_id:
                 self._fold_worker(event)
                 continue
-            before = tasks.get(task_id)
-            after = fold(before, event)
-            if after.queue is None and after.worker in self._only_queue:
-                after.queue = self._only_queue[after.worker]
-            tasks[task_id] = changed[task_id] = after
-            if after.state == STARTED:
-                self._started[task_id] = after.started_at or after.state_at
+            record = changed.get(task_id)
+            if record is None or record.finished_at is not None:
+                # Nobody but us has what changed since the last take; an ended one may be in `_ended`.
+                before = tasks.get(task_id)
+                record = fold(before, event)
+                tasks[task_id] = changed[task_id] = record
+                was_ended = before is not None and before.finished_at is not None
             else:
-                self._started.pop(task_id, None)
-            if after.finished_at is not None and (before is None or before.finished_at is None):
-                self._ended.append(after)
-            self.taken.note(event, after)
+                fold_into(record, event)
+                was_ended = False
+            if record.queue is None and record.worker in only_queue:
+                record.queue = only_queue[record.worker]
+            if record.state == STARTED:
+                self._started[task_id] = record.started_at or record.state_at
+            elif task_id in self._started:
+                del self._started[task_id]
+            if record.finished_at is not None and not was_ended:
+                self._ended.append(record)
+            self.taken.note(event, record)
             if event.type in _COUNTED:
                 self._fold_worker(event)
 
@@ -102,6 +111,7 @@ class Memory:
         """Take the workers that changed since the last take."""
         taken = [self.workers[name] for name in self._changed_workers]
         self._changed_workers = set()
+        self._own_workers = set()
         return taken
 
     def give_back(self, changed: Iterable[TaskRecord], ended: Sequence[TaskRecord]) -> None:
@@ -114,6 +124,7 @@ class Memory:
     def update_worker(self, record: WorkerRecord) -> None:
         """Replace what is known of a worker."""
         self.workers[record.hostname] = record
+        self._own_workers.discard(record.hostname)
         self._changed_workers.add(record.hostname)
 
     def shed(self, limit: int) -> list[TaskRecord]:
@@ -131,8 +142,11 @@ class Memory:
 
     def _fold_worker(self, event: Event) -> None:
         name = event.hostname
-        if name:
+        if name in self._own_workers:
+            fold_worker_into(self.workers[name], event)
+        elif name:
             self.workers[name] = fold_worker(self.workers.get(name), event)
+            self._own_workers.add(name)
             self._changed_workers.add(name)
 
     def _recall(self, events: Sequence[Event]) -> None:

@@ -20,7 +20,7 @@ from umbel_backend.db.lease import Lease
 from umbel_backend.db.query import run
 from umbel_backend.db.statements import leases
 from umbel_backend.errors import DatabaseUnavailable, LeaseLost, UmbelError
-from umbel_backend.events.capture import Capture, CaptureStatus
+from umbel_backend.events.capture import Capture, CaptureStatus, Tap
 from umbel_backend.recorder.session import RecorderState, Session
 from umbel_backend.settings import Settings
 
@@ -42,9 +42,18 @@ class Recorder:
         settings: The cluster, its database, and the bounds of what is kept.
         log: Where to say what happens, for a person who reads the log.
         stop: Ends the recorder when set; what is in memory is written first.
+        beside: A capture that runs in this process anyway, whose events are recorded; None makes one
+            for each holding of the lease.
     """
 
-    def __init__(self, settings: Settings, log: logging.Logger, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        log: logging.Logger,
+        stop: threading.Event,
+        beside: Capture | None = None,
+    ) -> None:
+        self._beside = beside
         self.settings = settings
         self.log = log
         self.stop = stop
@@ -57,7 +66,13 @@ class Recorder:
         """Who holds the lease, while this one stands by."""
         self.recorded = 0
         """Tasks written since the start, each time counted."""
-        self.capture: Capture | None = None
+        self.capture: Capture | Tap | None = None
+
+    def make_capture(self) -> Capture | Tap:
+        """Return what reads the events for one holding of the lease; not started."""
+        if self._beside is not None:
+            return self._beside.tap(self.wake.set, source=self.source)
+        return Capture(self.settings.context, self.settings, self.wake.set, source=self.source)
 
     def capture_status(self) -> CaptureStatus | None:
         """How the event path stands; None while another recorder is active."""

@@ -25,7 +25,7 @@ from umbel_backend.db.statements import tasks, workers
 from umbel_backend.db.upkeep import keep_up
 from umbel_backend.db.writer import Writer
 from umbel_backend.errors import DatabaseUnavailable, LeaseLost, UmbelError
-from umbel_backend.events.capture import Capture
+from umbel_backend.events.capture import Capture, Tap
 from umbel_backend.events.fold_workers import status_at
 from umbel_backend.events.model import Event
 from umbel_backend.recorder.memory import Memory
@@ -36,7 +36,15 @@ from umbel_backend.settings import Settings
 
 _RENEW_EVERY_S = 2.0
 _FLUSH_EVERY_S = 0.25
+_FEW_TASKS = 500
+"""More than these wait up to `_FLUSH_MANY_AFTER_S`: a large batch costs less a row, and finds more of its
+tasks at their end."""
+
+_FLUSH_MANY_AFTER_S = 1.0
 _FLUSH_TASKS = 5_000
+_REST_S = 0.05
+"""Between turns while much comes: a tenth less of the processor than taking every read by itself."""
+
 _WORKERS_EVERY_S = 2.0
 _SAMPLES_EVERY_S = 10.0
 _PROGRESS_AFTER_S = 1.0
@@ -62,7 +70,10 @@ class Host(Protocol):
     state: RecorderState
     problem: str | None
     recorded: int
-    capture: Capture | None
+    capture: Capture | Tap | None
+
+    def make_capture(self) -> Capture | Tap:
+        """Return what reads the events for one holding of the lease; not started."""
 
     def say(self, error: UmbelError) -> None:
         """Log a lasting problem once."""
@@ -92,12 +103,7 @@ class Session:
         self._taken_until: float | None = None
         self._written_until = time.time() if silent_since is None else silent_since
         self._queues: dict[str, QueueRecord] = {}
-        self._capture = Capture(
-            self._settings.context,
-            self._settings,
-            recorder.wake.set,
-            source=recorder.source,
-        )
+        self._capture = recorder.make_capture()
         self._watch = Watch(
             self._settings,
             workers=self._known_workers,
@@ -110,6 +116,7 @@ class Session:
         self._workers: Sequence[WorkerRecord] = ()
         self._running: Sequence[str] = ()
         self._due: dict[str, float] = {}
+        self._flushed_at = 0.0
 
     def run(self) -> None:
         """Record until the recorder stops or the lease is lost.
@@ -127,6 +134,8 @@ class Session:
                 self._recorder.wake.wait(_FLUSH_EVERY_S)
                 self._recorder.wake.clear()
                 self._turn()
+                if self._memory.pending > _FEW_TASKS:
+                    self._recorder.stop.wait(_REST_S)
         finally:
             self._finish()
 
@@ -137,7 +146,7 @@ class Session:
                 self._lease.renew(self._behind_s())
             self._note_live()
             self._take()
-            if self._memory.pending >= _FLUSH_TASKS or self._is_due("flush", _FLUSH_EVERY_S):
+            if self._is_time_to_flush():
                 self._flush()
             if self._is_due("upkeep", _UPKEEP_EVERY_S):
                 keep_up(self._engine, time.time())
@@ -200,7 +209,15 @@ class Session:
             only = names[0] if len(set(names)) == 1 else None
             self._memory.consumes_only(answer.hostname, only)
 
+    def _is_time_to_flush(self) -> bool:
+        pending = self._memory.pending
+        if pending >= _FLUSH_TASKS:
+            return True
+        waited_s = time.monotonic() - self._flushed_at
+        return waited_s >= (_FLUSH_EVERY_S if pending <= _FEW_TASKS else _FLUSH_MANY_AFTER_S)
+
     def _flush(self) -> None:
+        self._flushed_at = time.monotonic()
         changed, ended = self._memory.take(_FLUSH_TASKS)
         for record in ended:
             self._rollups.add(

@@ -79,6 +79,28 @@ def test_a_record_comes_back_as_it_was_written(engine: sa.Engine) -> None:
     assert sorted(map(tuple, tags)) == [("deployment_id", "7"), ("user_id", "ä")]
 
 
+def test_a_large_batch_is_stored_whole_and_in_its_order(engine: sa.Engine) -> None:
+    plain = a_task("plain", result_exact=True)
+    several = [
+        msgspec.structs.replace(FULL if n % 3 else plain, id=f"t{n}", retry_of=None)
+        for n in range(433)
+    ]
+    write(engine, *several)
+    found = run(engine, tasks.by_ids([one.id for one in several]))
+    assert [found[one.id] for one in several] == several
+    with engine.connect() as connection:
+        ids = connection.scalars(sa.select(task.c.id).order_by(task.c.n)).all()
+    assert ids == [one.id for one in several]
+
+
+def test_what_is_not_known_is_null_and_truths_are_truths(engine: sa.Engine) -> None:
+    write(engine, a_task("a1", states.RECEIVED, args_complete=True))
+    with engine.connect() as connection:
+        row = connection.execute(sa.select(task)).one()
+    assert (row.runtime_s, row.finished_at, row.exception, row.tags) == (None,) * 4
+    assert (row.args_exact, row.args_complete, row.attempts) == (False, True, 0)
+
+
 def test_every_field_of_a_record_is_stored() -> None:
     kept = {column.name for column in task.columns} | {"retried_as"}
     assert set(TaskRecord.__struct_fields__) <= kept

@@ -55,6 +55,41 @@ def test_an_event_in_kombus_envelope_is_let_in() -> None:
     assert (event.id, event.name, event.args, event.at) == ("t1", "app.add", "(1,)", NOW)
 
 
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("base64", base64.encodebytes(json.dumps(received(kwargs="{'x': " + "1" * 90)).encode())),
+        (None, json.dumps(received()).encode()),
+    ],
+)
+def test_an_envelope_with_broken_lines_or_a_plain_body_is_let_in(
+    encoding: str | None, body: bytes
+) -> None:
+    envelope = {"body": body.decode(), "properties": {"body_encoding": encoding}}
+    (event,) = door().open_envelope(json.dumps(envelope).encode(), NOW)
+    assert (event.id, event.name) == ("t1", "app.add")
+
+
+def test_a_plain_body_that_could_be_base64_is_read_as_it_is() -> None:
+    entrance = door()
+    assert entrance.open_envelope(b'{"body": "1234", "properties": {}}', NOW) == []
+    assert entrance.malformed == 1
+
+
+def test_events_share_the_names_that_come_again() -> None:
+    entrance = door()
+    first, second = let_in([received(uuid="a"), received(uuid="b")], entrance)
+    assert first.hostname is second.hostname
+    assert first.name is second.name
+
+
+def test_a_secret_beside_innocent_arguments_is_hidden() -> None:
+    (event,) = let_in(received(args="('token: x', 1)", kwargs="{'row': 1}"))
+    assert event.args is not None
+    assert "x" not in event.args
+    assert event.kwargs == "{'row': 1}"
+
+
 def test_a_batch_of_events_is_let_in_in_order() -> None:
     events = let_in([received(uuid="a"), received(uuid="b")])
     assert [event.id for event in events] == ["a", "b"]

@@ -126,3 +126,37 @@ def test_running_tasks_are_told_newest_first_and_leave_when_they_end() -> None:
     memory.fold([event("started", task, float(task)) for task in range(5)])
     memory.fold([event("succeeded", 3, 10.0)])
     assert memory.running_since(4.0, limit=2) == ["t2", "t1"]
+
+
+def test_what_was_taken_is_not_changed_by_later_events() -> None:
+    memory = Memory(Stored().load)
+    one = life(1)
+    memory.fold(one[:2])
+    (taken,), _ = memory.take(10)
+    before = msgspec.structs.replace(taken)
+    memory.fold(one[2:])
+    assert taken == before
+    (taken_next,), (ended,) = memory.take(10)
+    assert taken_next == ended
+    assert ended.state == states.SUCCESS
+
+
+def test_a_task_that_ended_and_came_again_is_counted_as_it_ended() -> None:
+    memory = Memory(Stored().load)
+    memory.fold([*life(1), event("received", 1, 9.0)])
+    (changed,), (ended,) = memory.take(10)
+    assert (changed.state, ended.state) == (states.RECEIVED, states.SUCCESS)
+
+
+def test_workers_that_were_taken_are_not_changed_by_later_events() -> None:
+    memory = Memory(Stored().load)
+    memory.fold([*life(1), *life(2)])
+    (taken,) = memory.take_workers()
+    assert taken.succeeded == 2
+    memory.fold(life(3))
+    assert taken.succeeded == 2
+    memory.update_worker(taken)
+    memory.fold(life(4))
+    assert taken.succeeded == 2
+    (taken_next,) = memory.take_workers()
+    assert taken_next.succeeded == 3

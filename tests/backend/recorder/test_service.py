@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Sequence
@@ -79,6 +80,7 @@ class Turns:
         """Make one turn in which all is due."""
         live = self.session._due.get("live")
         self.session._due.clear()
+        self.session._flushed_at = -math.inf
         if live is not None:
             self.session._due["live"] = live
         self.session._turn()

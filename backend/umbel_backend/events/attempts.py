@@ -1,0 +1,99 @@
+"""The runs of a task that has several: which of them an event tells of, and how they are kept in order.
+
+Changes the record it is given: only `fold` calls these, on a record of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import msgspec
+
+from umbel_backend import states
+from umbel_backend.events.model import Event
+from umbel_backend.records import Attempt, TaskRecord
+
+
+def is_of_ended_run(record: TaskRecord, event: Event) -> bool:
+    """Whether ``event`` belongs to a run that is already among ``attempts``."""
+    if not record.attempts:
+        return False
+    last = record.attempts[-1]
+    if last.ended_at is None or event.at > last.ended_at:
+        return False
+    if record.worker == event.hostname and event.at >= (record.received_at or math.inf):
+        # Of the present run, then: its worker's clock was set back a little between the two.
+        return False
+    return last.worker is None or not event.hostname or last.worker == event.hostname
+
+
+def is_of_earlier_run(record: TaskRecord, event: Event) -> bool:
+    """Whether a retry told only now belongs to a run that had to make way for the present one.
+
+    A pool with a free process can start the next run before the worker has told that the one
+    before it is retried.
+    """
+    told = sum(attempt.outcome == states.RETRY for attempt in record.attempts)
+    return record.retries > told and any(
+        attempt.ended_at is None and attempt.worker == event.hostname for attempt in record.attempts
+    )
+
+
+def end_run(record: TaskRecord) -> None:
+    """Move the run that the record shows into ``attempts`` and forget its outcome."""
+    attempt = Attempt(
+        number=len(record.attempts) + 1,
+        started_at=record.started_at,
+        ended_at=record.finished_at,
+        outcome=record.state,
+        exception=record.exception,
+        worker=record.worker,
+    )
+    record.attempts = (*record.attempts, attempt)
+    record.received_at = record.started_at = record.finished_at = record.runtime_s = None
+    record.result = record.exception = record.traceback = record.pid = None
+    record.result_exact = False
+    record.progress = None
+
+
+def note_start_of_ended_run(record: TaskRecord, event: Event) -> None:
+    """Complete the last of the earlier runs by its start, told late."""
+    last = record.attempts[-1]
+    if last.started_at is None:
+        noted = msgspec.structs.replace(last, started_at=event.at)
+        record.attempts = (*record.attempts[:-1], noted)
+
+
+def insert_begun_run(record: TaskRecord, event: Event) -> None:
+    """Keep the start, told late, of a run on another worker that came before the present one."""
+    if event.hostname in ("", record.worker) or any(
+        attempt.started_at == event.at for attempt in record.attempts
+    ):
+        return
+    begun = Attempt(0, event.at, None, states.STARTED, None, event.hostname)
+    record.attempts = _numbered((*record.attempts, begun))
+
+
+def insert_ended_run(record: TaskRecord, ended: Attempt) -> None:
+    """Put a run whose end is told late among the earlier ones, by the time it ended.
+
+    A run without an end that the same worker began before is this one.
+    """
+    started_at = None
+    others = []
+    for attempt in record.attempts:
+        is_same = attempt.ended_at is None and attempt.worker == ended.worker
+        if is_same and (attempt.started_at or 0.0) <= (ended.ended_at or 0.0):
+            started_at = attempt.started_at
+        else:
+            others.append(attempt)
+    others.append(msgspec.structs.replace(ended, started_at=started_at))
+    record.attempts = _numbered(others)
+
+
+def _numbered(attempts: Iterable[Attempt]) -> tuple[Attempt, ...]:
+    in_order = sorted(attempts, key=lambda each: each.ended_at or each.started_at or 0.0)
+    return tuple(
+        msgspec.structs.replace(attempt, number=n) for n, attempt in enumerate(in_order, 1)
+    )

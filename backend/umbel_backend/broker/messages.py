@@ -56,6 +56,7 @@ _STANDARD_HEADERS = frozenset(
         "correlation_id",
     ]
 )
+_UNNESTED_HEADERS = _STANDARD_HEADERS - {"headers"}
 _HEADERS_LIMIT = 50
 _HEADERS_MARK = b'"headers": {'
 # kombu's own copy of the task's id, among the properties at the end.
@@ -139,8 +140,8 @@ class MessageReader:
         headers = wire.headers
         if isinstance(headers.get("task"), str) and isinstance(headers.get("id"), str):
             self._fill(record, headers)
-            if len(raw) >= size_bytes:
-                self._decode_body(record, wire)
+            if len(raw) < size_bytes or not self._decode_body(record, wire):
+                self._take_reprs(record, headers)
         elif not self._fill_legacy(record, wire):
             return record
         record.problem = None
@@ -155,7 +156,10 @@ class MessageReader:
         record.root_id = text(headers.get("root_id")) or None
         record.parent_id = text(headers.get("parent_id")) or None
         record.group_id = text(headers.get("group")) or None
-        record.headers = custom_headers(headers, self._redact)
+        if not headers.keys() <= _UNNESTED_HEADERS:
+            record.headers = custom_headers(headers, self._redact)
+
+    def _take_reprs(self, record: MessageRecord, headers: Mapping[str, Any]) -> None:
         args, kwargs = headers.get("argsrepr"), headers.get("kwargsrepr")
         record.args = self._shown(args) if isinstance(args, str) and args else None
         record.kwargs = self._shown(kwargs) if isinstance(kwargs, str) and kwargs else None
@@ -166,28 +170,29 @@ class MessageReader:
             and is_whole(record.kwargs)
         )
 
-    def _decode_body(self, record: MessageRecord, wire: Wire) -> None:
+    def _decode_body(self, record: MessageRecord, wire: Wire) -> bool:
         """Take the arguments themselves where the body is plain JSON and not too long."""
         if wire.content_type != "application/json" or wire.headers.get("compression"):
-            return
+            return False
         try:
             parts = _read_parts(_body_of(wire))
         except _UNREADABLE:
-            return
-        if len(parts) >= 2:
-            self._take_exact(record, bytes(parts[0]), bytes(parts[1]))
+            return False
+        return len(parts) >= 2 and self._take_exact(record, bytes(parts[0]), bytes(parts[1]))
 
-    def _take_exact(self, record: MessageRecord, args: bytes, kwargs: bytes) -> None:
-        texts = [safe_json(part) for part in (args, kwargs)]
-        shown_args, shown_kwargs = texts
-        if (
-            shown_args is None
-            or shown_kwargs is None
-            or max(map(len, map(str, texts))) > self._limit
-        ):
-            return
-        record.args, record.kwargs = self._redact(shown_args), self._redact(shown_kwargs)
+    def _take_exact(self, record: MessageRecord, args: bytes, kwargs: bytes) -> bool:
+        shown_args, shown_kwargs = safe_json(args), safe_json(kwargs)
+        if shown_args is None or shown_kwargs is None:
+            return False
+        if len(shown_args) > self._limit or len(shown_kwargs) > self._limit:
+            return False
+        both = f"{shown_args}\n{shown_kwargs}"
+        # Nearly all are innocent, and one look at both is half the work of two.
+        if self._redact(both) is not both:
+            shown_args, shown_kwargs = self._redact(shown_args), self._redact(shown_kwargs)
+        record.args, record.kwargs = shown_args, shown_kwargs
         record.args_exact = record.args_complete = True
+        return True
 
     def _fill_legacy(self, record: MessageRecord, wire: Wire) -> bool:
         if wire.content_type != "application/json":

@@ -223,7 +223,8 @@ class RedisQueues:
         lengths = depth.lengths if depth is not None else ()
         ready, position, left = sum(lengths), start, limit
         messages: list[MessageRecord] = []
-        passed = 0
+        marks: list[str] = []
+        passed, now = 0, time.time()
         for key, length in zip(self._keys(queue), lengths, strict=False):
             first = position - passed
             passed += length
@@ -232,23 +233,18 @@ class RedisQueues:
             rows = min(left, length - first)
             entries = _entries(client, key, first, rows)
             for size, raw in entries:
-                messages.append(self._message(raw, size, position, queue))
+                record = self._reader.read(raw, size, position=position, queue=queue)
+                if tag := _TAG.search(raw, max(0, len(raw) - 300)):
+                    marks.append(tag[1].decode(errors="replace"))
+                    record.age_s = self._seen.age_s(marks[-1], now)
+                messages.append(record)
                 position += 1
             left -= rows
             if len(entries) < rows:
                 break
+        self._seen.note(marks, now)
         more = bool(messages) and position < ready
         return Page(messages, ready, position if more else None)
-
-    def _message(self, raw: bytes, size: int, position: int, queue: str) -> MessageRecord:
-        record = self._reader.read(raw, size, position=position, queue=queue)
-        now = time.time()
-        tag = _TAG.search(raw, max(0, len(raw) - 300))
-        if tag is not None:
-            mark = tag[1].decode(errors="replace")
-            record.age_s = self._seen.age_s(mark, now)
-            self._seen.note([mark], now)
-        return record
 
 
 class _Search:

@@ -9,20 +9,22 @@ from __future__ import annotations
 PAGE = """
 -- KEYS: list. ARGV: first index from the head, rows, longest whole entry, tail of longer ones,
 -- bytes to look at. Answers size and text of each entry in running order.
+-- Each LRANGE walks the way to the middle of a long list anew, so few should do; but no command
+-- tells sizes beforehand. So a look at 20 entries decides whether 100 more may come at once.
 local first, rows = tonumber(ARGV[1]), tonumber(ARGV[2])
 local whole, tail, budget = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local out, seen, at = {}, 0, first
+local out, seen, at, step = {}, 0, first, 20
 while at < first + rows and seen < budget do
-  local n = math.min(20, first + rows - at)
-  local part = redis.call('LRANGE', KEYS[1], -(at + n), -(at + 1))
+  local n = math.min(step, first + rows - at)
+  local part, largest = redis.call('LRANGE', KEYS[1], -(at + n), -(at + 1)), 0
   for i = #part, 1, -1 do
     local entry = part[i]
-    seen = seen + #entry
+    seen, largest = seen + #entry, math.max(largest, #entry)
     out[#out + 1] = #entry
     out[#out + 1] = #entry <= whole and entry or string.sub(entry, -tail)
   end
   if #part < n then break end
-  at = at + n
+  at, step = at + n, largest <= whole and 100 or 20
 end
 return out
 """

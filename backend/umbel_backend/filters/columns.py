@@ -25,10 +25,25 @@ EXCEPTION_CLASS: Final[Mapping[Dialect, str]] = {
 class Columns:
     """The columns of `task` in the words of one database, at one time."""
 
-    def __init__(self, dialect: Dialect, now: float, *, is_indexed: bool = True) -> None:
-        """With ``is_indexed`` false, SQLite is kept from choosing an index of these columns."""
+    def __init__(
+        self,
+        dialect: Dialect,
+        now: float,
+        *,
+        is_indexed: bool = True,
+        near: Condition | None = None,
+    ) -> None:
+        """Take the columns as they are.
+
+        Args:
+            dialect: Of the database.
+            now: Unix seconds that relative times count from.
+            is_indexed: False keeps SQLite from choosing an index of these columns.
+            near: Rows of SQLite whose texts are read for a word, instead of the word index.
+        """
         self.dialect = dialect
         self.now = now
+        self.near = near
         # A unary plus is SQLite's own way to say so: https://www.sqlite.org/queryplanner-ng.html
         self._sign = "+" if dialect == "sqlite" and not is_indexed else ""
 

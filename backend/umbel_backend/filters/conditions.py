@@ -6,7 +6,7 @@ would pass it on, so a negation is written as ``IS NOT TRUE``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -14,8 +14,19 @@ import sqlalchemy as sa
 from umbel_backend.db.tables import task, task_tag
 from umbel_backend.filters.columns import Columns, Condition
 from umbel_backend.filters.fields import COMPARED, Field, Kind
-from umbel_backend.filters.search import finds_words, fts_rows, lines_hold
+from umbel_backend.filters.search import (
+    finds_words,
+    fts_rows,
+    holds_word,
+    is_one_word,
+    lines_hold,
+)
 from umbel_backend.filters.tree import And, Compare, Match, Missing, Node, Not, Or, Pattern, Words
+
+EVERY: Final = sa.true()
+"""All rows, where `Columns.near` says which."""
+_YES: Final = sa.literal_column("1", sa.Boolean)
+_NO: Final = sa.literal_column("0", sa.Boolean)
 
 _LISTED: Final = frozenset({"name", "queue", "worker"})
 """Columns with an index of their own, in which a prefix is a range."""
@@ -83,18 +94,60 @@ def searched_rows(searches: Sequence[Words]) -> sa.Select[Any]:
     by the beginning of their id, so they are found by that and tested for the rest.
     """
     begun, columns = task.alias("begun"), Columns("sqlite", 0.0)
-    by_id = [test for search in searches for test in _begins(search, begun, columns)]
+    begun_id = begun.c.__getitem__
+    by_id = [test for search in searches for test in _begins(search, begun_id, columns)]
     found = fts_rows(searches)
     if not by_id:
         return found
     others = sa.select(begun.c.n).where(sa.or_(*by_id))
     if len(searches) > 1:
         each = (
-            sa.or_(unindexed(begun.c.n).in_(fts_rows([search])), *_begins(search, begun, columns))
+            sa.or_(
+                unindexed(begun.c.n).in_(fts_rows([search])), *_begins(search, begun_id, columns)
+            )
             for search in searches
         )
         others = others.where(*each)
     return sa.select(sa.union_all(found, others).subquery())
+
+
+def walked_words(searches: Sequence[Words], near: Condition | None) -> Condition:
+    """Test a row of SQLite's `task` for every one of ``searches``.
+
+    Args:
+        searches: All of them answered by the word index.
+        near: Rows whose texts are read if the searches are for single words.
+    """
+    listed = unindexed(task.c.n).in_(searched_rows(searches))
+    return _read_where(near, read_words(searches), listed)
+
+
+def read_words(searches: Sequence[Words]) -> Condition | None:
+    """Test a row of SQLite's `task` for ``searches`` by reading its texts; None for phrases."""
+    columns = Columns("sqlite", 0.0, is_indexed=False)
+    each = []
+    for search in searches:
+        held = _held(search)
+        if held is None:
+            return None
+        each.append(sa.or_(held, *_begins(search, columns.column, columns)))
+    return sa.and_(*each)
+
+
+def _held(search: Words) -> Condition | None:
+    """Test the texts of a row of SQLite's `task` for a word of ``search``; None for phrases."""
+    if not all(map(is_one_word, search.patterns)):
+        return None
+    return sa.or_(*(holds_word(search.field.sources, pattern) for pattern in search.patterns))
+
+
+def _read_where(near: Condition | None, read: Condition | None, listed: Condition) -> Condition:
+    if near is None or read is None:
+        return listed
+    # In a CASE SQLite stops at the first text that has the word, wherever the test stands, and makes
+    # the list of a subquery when a row first needs it: a page of near rows never does.
+    held = sa.case((read, _YES), else_=_NO)
+    return held if near is EVERY else sa.case((near, held), else_=listed)
 
 
 def unindexed(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
@@ -102,12 +155,11 @@ def unindexed(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     return column + sa.literal_column("0", sa.Integer)
 
 
-def _begins(search: Words, table: sa.FromClause, columns: Columns) -> list[Condition]:
-    heads = (Pattern((pattern.literal, "")) for pattern in search.patterns)
-    patterns = list(heads)
-    return [
-        test for source in search.field.heads for test in columns.is_id(table.c[source], patterns)
-    ]
+def _begins(
+    search: Words, column: Callable[[str], sa.ColumnElement[Any]], columns: Columns
+) -> list[Condition]:
+    heads = [Pattern((pattern.literal, "")) for pattern in search.patterns]
+    return [test for source in search.field.heads for test in columns.is_id(column(source), heads)]
 
 
 def _match(node: Match, columns: Columns) -> Condition:
@@ -155,8 +207,9 @@ def _words(node: Words, columns: Columns) -> Condition:
         begins = [Pattern((pattern.literal, "")) for pattern in indexed]
         tests += columns.is_id(columns.column(source), begins + whole)
     if indexed and columns.dialect == "sqlite":
-        rows = fts_rows([Words(node.field, tuple(indexed))])
-        tests.append(unindexed(task.c.n).in_(rows))
+        search = Words(node.field, tuple(indexed))
+        listed = unindexed(task.c.n).in_(fts_rows([search]))
+        tests.append(_read_where(columns.near, _held(search), listed))
     elif indexed:
         tests += lines_hold(Words(node.field, tuple(indexed)))
     for source in node.field.sources:

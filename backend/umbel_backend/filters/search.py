@@ -19,6 +19,9 @@ from umbel_backend.filters.tree import Pattern, Words, tokens
 SEARCHED: Final = ("name", "args", "kwargs", "result", "exception")
 """Columns of ``task_search`` and lines of ``task.search``, in order."""
 
+_BEFORE_A_WORD: Final = "[^0-9a-z\x80-\U0010ffff]"
+"""GLOB of one character that no word holds, in text of lower case; see `tree.tokens`."""
+
 _INDEX: Final = sa.table("task_search", sa.column("rowid", sa.Integer))
 _LINES: Final = sa.literal_column("task.search", sa.Text)
 
@@ -43,6 +46,28 @@ def _fts_query(search: Words) -> str:
     scope = "" if sources == SEARCHED else f"{{{' '.join(sources)}}} : "
     phrases = (f'"{" ".join(tokens(pattern.literal))}" *' for pattern in search.patterns)
     return "(" + " OR ".join(scope + phrase for phrase in phrases) + ")"
+
+
+def is_one_word(pattern: Pattern) -> bool:
+    """Whether `holds_word` can look for ``pattern``: GLOB has no way to say "one or more"."""
+    return finds_words(pattern) and len(tokens(pattern.literal)) == 1
+
+
+def holds_word(sources: Sequence[str], pattern: Pattern) -> Condition:
+    """Look for the word of ``pattern`` in columns of SQLite's `task` themselves, not in the index."""
+    (word,) = tokens(pattern.literal)
+    # LIKE refuses most texts at a third of the price. The plus keeps indexes out of it.
+    tests = " OR ".join(
+        f"(+task.{source} LIKE :like AND ' ' || lower(task.{source}) GLOB :glob)"
+        for source in sources
+    )
+    # One piece of text: expressions of SQLAlchemy for it would take longer than the walk.
+    return sa.and_(
+        sa.text(f"({tests})").bindparams(
+            sa.bindparam("like", f"%{word}%", sa.Text, unique=True),
+            sa.bindparam("glob", f"*{_BEFORE_A_WORD}{word}*", sa.Text, unique=True),
+        )
+    )
 
 
 def lines_hold(search: Words) -> list[Condition]:

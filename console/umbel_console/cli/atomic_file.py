@@ -6,6 +6,7 @@ import os
 import secrets
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -60,6 +61,10 @@ def _told(path: Path) -> Iterator[None]:
 @contextmanager
 def _ended_by_sigterm() -> Iterator[None]:
     """Make SIGTERM leave the block as an exception, so that it is cleaned up."""
+    if threading.current_thread() is not threading.main_thread():
+        # Signals are the main thread's; whoever writes in another one answers for its end.
+        yield
+        return
 
     def end(_number: int, _frame: FrameType | None) -> None:
         sys.exit(128 + signal.SIGTERM)

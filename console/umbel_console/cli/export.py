@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Generator
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
 import click
 
-from umbel_backend.export import FORMATS, encode_tasks
-from umbel_backend.records import TaskRecord
+from umbel_backend.db.export_blocks import TaskBlocks
+from umbel_backend.export import FORMATS, framed
 from umbel_console.cli.atomic_file import written_at_once
 from umbel_console.cli.filter_words import filter_argument, read_filter
 from umbel_console.cli.output import print_note
@@ -47,11 +47,10 @@ def export(
     """
     chosen = read_filter(filter_words, session.context)
     name = wanted_format or _BY_SUFFIX.get(Path(file).suffix.lower(), "jsonl")
-    stream = session.history.stream(chosen)
-    with _target(file, replace=force) as target:
-        chunks = () if stream is None else _counted(stream, stream.total)
-        for block in encode_tasks(chunks, name):
-            target.write(block)
+    found = session.history.blocks(chosen, name)
+    with _target(file, replace=force) as target, closing(_counted(found)) as blocks:
+        for part in framed(blocks, name):
+            target.write(part)
     session.history.explain()
 
 
@@ -61,20 +60,23 @@ def _target(file: str, *, replace: bool) -> AbstractContextManager[BinaryIO]:
     return written_at_once(Path(file), replace=replace)
 
 
-def _counted(chunks: Iterable[Sequence[TaskRecord]], total: int) -> Iterator[Sequence[TaskRecord]]:
-    """Pass ``chunks`` on, showing on a terminal's stderr how far it is, and at the end how many."""
-    count = 0
-    if not sys.stderr.isatty():
-        for chunk in chunks:
-            yield chunk
+def _counted(found: TaskBlocks | None) -> Generator[bytes, None, None]:
+    """Pass blocks on, showing on a terminal's stderr how far it is, and at the end how many."""
+    if found is None:
         return
-    from rich.console import Console
-    from rich.progress import Progress
+    with closing(found.blocks()) as blocks:
+        if not sys.stderr.isatty():
+            for block, _ in blocks:
+                yield block
+            return
+        from rich.console import Console
+        from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        bar = progress.add_task("Exporting", total=total)
-        for chunk in chunks:
-            count += len(chunk)
-            yield chunk
-            progress.update(bar, completed=count)
+        count = 0
+        with Progress(console=Console(stderr=True), transient=True) as progress:
+            bar = progress.add_task("Exporting", total=found.total)
+            for block, tasks in blocks:
+                yield block
+                count += tasks
+                progress.update(bar, completed=count)
     print_note(f"{count:,} tasks written.")

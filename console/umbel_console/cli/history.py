@@ -14,7 +14,7 @@ from umbel_backend import states
 from umbel_backend.db import migrations
 from umbel_backend.db.changes import QueueSample
 from umbel_backend.db.engine import database_url, open_engine, shown
-from umbel_backend.db.export import TaskStream, stream_tasks
+from umbel_backend.db.export_blocks import TaskBlocks
 from umbel_backend.db.migrations import SchemaStatus
 from umbel_backend.db.query import Query, run
 from umbel_backend.db.statements import gaps, leases, samples, tasks, workers
@@ -104,11 +104,11 @@ class History:
                 break
         return found
 
-    def stream(self, chosen: Filter) -> TaskStream | None:
-        """Start to read all tasks that match, oldest first; None if there is no history."""
+    def blocks(self, chosen: Filter, format: str) -> TaskBlocks | None:
+        """Start to export all tasks that match, oldest first; None if there is no history."""
         if not self.is_ready():
             return None
-        return stream_tasks(self._engine, self._condition(chosen))
+        return TaskBlocks(self._engine, self._condition(chosen), format)
 
     def _condition(self, chosen: Filter) -> sa.ColumnElement[bool]:
         # The engine's own name for it is one of the two that there are.

@@ -8,6 +8,9 @@ from typing import Any
 
 DEFAULT_BROKER = "redis://localhost:6379/0"
 
+COLOURS = ("red", "orange", "yellow", "green", "cyan", "blue", "magenta")
+"""What the banner of a context may be coloured in."""
+
 REDACTED_NAMES = (
     "password",
     "passwd",
@@ -34,6 +37,7 @@ class Context:
     app: str | None = None
     """``-A`` of the user's project, imported only in a subprocess."""
     colour: str | None = None
+    """Of the context's banner, one of `COLOURS`."""
     protected: bool = False
     read_only: bool = False
     transport_options: Mapping[str, Any] = field(default_factory=dict)
@@ -65,5 +69,7 @@ class Settings:
     unicode: bool = True
     refresh_hz: float = 4.0
     """Redraws a second of a live screen."""
+    history_rows: int = 20
+    """Tasks on a page of history; 0 is as many as fit."""
     key_map: Mapping[str, str] = field(default_factory=dict)
     """Action id to keys, over the registry's defaults."""

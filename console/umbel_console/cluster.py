@@ -38,7 +38,7 @@ class LiveCluster:
         def taken() -> Mapping[str, int] | None:
             return known().taken()
 
-        self._watch = Watch(settings, workers, unfinished, running, taken, wake)
+        self._watch = Watch(settings, workers, unfinished, running, taken, wake, attentive=True)
 
     @property
     def problem(self) -> str | None:

@@ -343,10 +343,12 @@ def test_hostile_events_stop_nothing_and_reach_no_row_raw(
 def test_sigterm_writes_what_is_left_and_ends_cleanly(
     recording: Recording, broker_url: str, workers: Workers
 ) -> None:
-    workers.start(broker_url)
+    worker = workers.start(broker_url)
     process = recording.start_and_wait()
     ids = add_many(broker_url, 50)
     wait_until(lambda: recording.state_of(ids[0]) is not None, 15, "the first to be recorded")
+    # What ends while nobody records is another matter: the worker keeps no results.
+    wait_until(lambda: worker.log().count(" succeeded in ") == 50, 30, "the last to end")
     process.send_signal(signal.SIGTERM)
     assert process.wait(15) == 0
     assert "stopped" in recording.log()

@@ -17,6 +17,10 @@ from umbel_backend.settings import REDACTED_NAMES
 
 Held = Literal["active", "reserved", "scheduled"]
 
+Silence = Literal["connected", "gone", "unknown"]
+"""What the broker says of a worker that does not answer: it holds its connection, as a busy or stopped
+one does, it has none, as a killed one, or the broker does not tell."""
+
 CONF_NAMES = [
     "accept_content",
     "broker_url",
@@ -88,6 +92,10 @@ class WorkerAnswer:
     hostname: str
     missing: tuple[str, ...] = ()
     """What it was asked and did not answer in time, or answered with an error."""
+    asked_at: float | None = None
+    """When the question was sent."""
+    silence: Silence | None = None
+    """Set when not one answer came; then nothing else is known but what the broker says of it."""
     pid: int | None = None
     pool: str | None = None
     """``prefork``, ``threads``, ``solo``, ``gevent``, ``eventlet`` or the class's name."""

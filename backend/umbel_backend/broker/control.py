@@ -27,6 +27,8 @@ class Ping:
 
     answered: tuple[str, ...]
     silent: tuple[str, ...]
+    reached: int | None = None
+    """How many workers hold a connection to the broker (`mailbox.Heard.reached`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class Inspection:
     """Asked by name, and not one answer came: busy (solo), stopped, or gone."""
     complete: bool = field(default=False)
     """Every worker asked by name answered everything."""
+    reached: int | None = None
+    """How many workers hold a connection to the broker (`mailbox.Heard.reached`)."""
 
     @property
     def consumers(self) -> dict[str, int] | None:
@@ -70,14 +74,16 @@ class Control:
 
         Args:
             known: Workers that should answer: with all of them heard, the wait ends, and workers
-                not among them are heard only if they were about as quick. Empty waits it all.
+                not among them are heard only if they were about as quick. Empty waits for as many
+                as the broker reached, where it tells, and else the whole time.
             timeout_s: Longest wait.
         """
-        replies = self._mailbox.ask(
+        heard = self._mailbox.ask(
             [Command("ping", {})], to=None, expected=known, timeout_s=timeout_s
         )
-        answered = {clean(name, 255) for name in replies["ping"]}
-        return Ping(tuple(sorted(answered)), tuple(sorted(set(known) - answered)))
+        answered = {clean(name, 255) for name in heard.replies["ping"]}
+        silent = tuple(sorted(set(known) - answered))
+        return Ping(tuple(sorted(answered)), silent, heard.reached)
 
     def inspect(
         self,
@@ -94,7 +100,7 @@ class Control:
             names = self.ping(timeout_s=timeout_s / 3).answered
         if not names:
             return Inspection({}, (), complete=False)
-        replies = self._mailbox.ask(
+        heard = self._mailbox.ask(
             [Command(method, _ARGUMENTS.get(method, {})) for method in methods],
             to=names,
             expected=names,
@@ -102,13 +108,13 @@ class Control:
         )
         answers = {}
         for name in sorted(names):
-            own = {method: said[name] for method, said in replies.items() if name in said}
+            own = {method: said[name] for method, said in heard.replies.items() if name in said}
             if own:
                 hostname = clean(name, 255)
                 answers[hostname] = read_answer(hostname, own, methods)
         silent = tuple(sorted(set(names) - answers.keys()))
         complete = not silent and not any(answer.missing for answer in answers.values())
-        return Inspection(answers, silent, complete)
+        return Inspection(answers, silent, complete, heard.reached)
 
     def enable_events(
         self, names: Collection[str], timeout_s: float = 2.0
@@ -122,7 +128,7 @@ class Control:
             return {}
         replies = self._mailbox.ask(
             [Command("enable_events", {})], to=names, expected=names, timeout_s=timeout_s
-        )["enable_events"]
+        ).replies["enable_events"]
         return {name: _switched(replies.get(name)) for name in names}
 
     def close(self) -> None:

@@ -38,6 +38,16 @@ Replies = dict[str, dict[str, Any]]
 """What came back, by method and then by the name of the worker that replied."""
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a question brought."""
+
+    replies: Replies
+    reached: int | None
+    """How many workers hold a connection on which they were asked, whoever was meant; None where
+    the broker does not tell. A stopped worker counts, a killed one does not."""
+
+
 class Mailbox:
     """One connection for control commands, opened at the first and kept; safe between threads."""
 
@@ -53,14 +63,14 @@ class Mailbox:
         to: Collection[str] | None,
         expected: Collection[str],
         timeout_s: float,
-    ) -> Replies:
+    ) -> Heard:
         """Send ``commands`` and return the replies.
 
         Args:
             commands: No two with the same method.
             to: Workers addressed by name; None is every worker there is.
-            expected: Stop as soon as all of these replied to all commands; if it is empty, only
-                the timeout ends the wait.
+            expected: Stop as soon as all of these replied to all commands. If it is empty, the wait
+                ends when as many replied as the broker reached, or with the timeout.
             timeout_s: Longest wait, for all commands together.
 
         Raises:
@@ -96,7 +106,7 @@ class Mailbox:
         to: Collection[str] | None,
         expected: Collection[str],
         timeout_s: float,
-    ) -> Replies:
+    ) -> Heard:
         from amqp.exceptions import AMQPError
         from kombu.exceptions import KombuError
         from redis import RedisError
@@ -148,10 +158,13 @@ class _Line:
         self._queue_name: str = queue.name
         self._methods: dict[str, str] = {}
         self._replies: Replies = {}
+        self._reached: int | None = None
         self._used_at = time.monotonic()
         self._connection = cluster.connection()
         try:
             self._channel = self._connection.channel()
+            if self._is_redis and hasattr(self._channel, "_get_publish_topic"):
+                self._channel._put_fanout = self._broadcast
             self._producer = Producer(self._channel, auto_declare=False, serializer="json")
             Consumer(self._channel, [queue], no_ack=True, on_message=self._take).consume()
         except BaseException:
@@ -169,14 +182,15 @@ class _Line:
         to: Collection[str] | None,
         expected: set[str],
         timeout_s: float,
-    ) -> Replies:
+    ) -> Heard:
         self._methods = {str(uuid4()): command.method for command in commands}
         self._replies = {command.method: {} for command in commands}
+        self._reached = None
         for ticket, command in zip(self._methods, commands, strict=True):
             self._send(ticket, command, to)
-        self._wait(expected, timeout_s)
+        self._wait(expected, None if to is not None else self._reached, timeout_s)
         self._used_at = time.monotonic()
-        return self._replies
+        return Heard(self._replies, self._reached)
 
     def close(self) -> None:
         # Nothing that a broken connection raises while it closes can be of use.
@@ -207,7 +221,24 @@ class _Line:
             retry=False,
         )
 
-    def _wait(self, expected: set[str], timeout_s: float) -> None:
+    def _broadcast(self, exchange: str, message: Any, routing_key: str, **_: Any) -> None:
+        """Publish as kombu does, and keep what Redis answers: how many subscribers it went to.
+
+        Only workers subscribe to the control channel, each of them once.
+        """
+        from kombu.utils.json import dumps
+
+        topics = getattr(self._channel, "_get_publish_topics", None)
+        names = (
+            topics(exchange, routing_key)
+            if topics
+            else [self._channel._get_publish_topic(exchange, routing_key)]
+        )
+        with self._channel.conn_or_acquire() as client:
+            # On two layouts of topics a worker may listen on both, so that neither sum is right.
+            self._reached = max(int(client.publish(name, dumps(message))) for name in names)
+
+    def _wait(self, expected: set[str], reached: int | None, timeout_s: float) -> None:
         deadline = time.monotonic() + timeout_s
         complete = False
         while (left := deadline - time.monotonic()) > 0:
@@ -215,9 +246,14 @@ class _Line:
                 self._connection.drain_events(timeout=left)
             except TimeoutError:
                 break
+            if reached is not None and self._fewest() >= reached:
+                break
             if not complete and expected and self._is_complete(expected):
                 complete = True
                 deadline = min(deadline, time.monotonic() + _GRACE_S)
+
+    def _fewest(self) -> int:
+        return min(map(len, self._replies.values()), default=0)
 
     def _is_complete(self, expected: set[str]) -> bool:
         return all(expected <= answered.keys() for answered in self._replies.values())

@@ -7,6 +7,12 @@ from collections.abc import Sequence
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``umbel`` with ``arguments`` (default: this process's) and return its exit code."""
-    from umbel_console.cli.entry import run
+    from umbel_console import collection
 
-    return run(arguments)
+    collection.pause()
+    try:
+        from umbel_console.cli.entry import run
+
+        return run(arguments)
+    finally:
+        collection.resume()

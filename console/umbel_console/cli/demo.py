@@ -76,9 +76,10 @@ def _context(stack: DemoStack) -> Context:
 
 
 def _console(settings: Settings, stack: DemoStack) -> int:
-    from umbel_console.app import run
+    from umbel_console.opening import run
 
-    return run(replace(settings, context=_context(stack)))
+    # The demo brings a recorder of its own, which must not have to race for the lease.
+    return run(replace(settings, context=_context(stack)), records=False)
 
 
 def _headless(stack: DemoStack, seconds: float) -> int:

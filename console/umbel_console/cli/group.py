@@ -10,6 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from umbel_backend.broker.urls import transport_of
+from umbel_console import collection
 from umbel_console.cli.session import Session
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -50,6 +51,7 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(
             importlib.import_module(f"umbel_console.cli.{module}"), function
         )
+        collection.resume()
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -153,6 +155,6 @@ def _open_console(session: Session) -> int:
     settings = session.settings
     transport_of(settings.context.broker)
     _quiet_libraries()
-    from umbel_console.app import run
+    from umbel_console.opening import run
 
     return run(settings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,20 +69,6 @@ class Facet:
     """How many tasks were counted, the newest ones."""
     capped: bool
     """There are older tasks that were not counted."""
-
-
-@dataclass(frozen=True, slots=True)
-class HistogramBucket:
-    """What happened in one slice of time."""
-
-    start: float
-    end: float
-    by_state: dict[str, int]
-
-    @property
-    def count(self) -> int:
-        """Tasks in all states together."""
-        return sum(self.by_state.values())
 
 
 def page(
@@ -227,29 +213,5 @@ def facet(where: Where, column: str, limit: int = 20, *, cap: int = 100_000) -> 
         counts = [FacetCount(value, number) for value, number in rows[:limit]]
         everything = yield from count_capped(where, cap).plan(dialect)
         return Facet(counts, total, everything.capped)
-
-    return Query(plan)
-
-
-def histogram(where: Where, start: float, end: float, buckets: int) -> Query[list[HistogramBucket]]:
-    """Count the tasks that meet ``where`` by state in ``buckets`` equal slices of ``[start, end)``."""
-
-    def plan(_dialect: str) -> Plan[list[HistogramBucket]]:
-        width = (end - start) / buckets
-        slice_ = sa.func.floor((task.c.state_at - start) / width)
-        rows = yield (
-            sa.select(sa.cast(slice_, sa.Integer).label("slice"), task.c.state, sa.func.count())
-            .where(where, task.c.state_at >= start, task.c.state_at < end)
-            .group_by(sa.literal_column("slice"), task.c.state)
-        )
-        counted: Sequence[dict[str, int]] = [{} for _ in range(buckets)]
-        for number, state, count in rows:
-            # Rounding may put the last instant one slice too far.
-            by_state = counted[min(number, buckets - 1)]
-            by_state[state] = by_state.get(state, 0) + count
-        return [
-            HistogramBucket(start + width * number, start + width * (number + 1), by_state)
-            for number, by_state in enumerate(counted)
-        ]
 
     return Query(plan)

@@ -8,8 +8,9 @@ import msgspec
 import sqlalchemy as sa
 
 from umbel_backend.db.query import Plan, Query
-from umbel_backend.db.tables import worker
+from umbel_backend.db.tables import task, worker
 from umbel_backend.records import WorkerRecord
+from umbel_backend.states import SUCCESS
 
 _decode = msgspec.json.Decoder(WorkerRecord).decode
 
@@ -28,6 +29,28 @@ def by_hostname(hostname: str) -> Query[WorkerRecord | None]:
     def plan(_dialect: str) -> Plan[WorkerRecord | None]:
         rows = yield sa.select(worker.c.record).where(worker.c.hostname == hostname)
         return _decode(rows[0].record) if rows else None
+
+    return Query(plan)
+
+
+def recent_runtimes(limit: int = 5_000) -> Query[dict[str, list[float]]]:
+    """Read the runtimes of the last ``limit`` tasks that succeeded, by the worker that ran them.
+
+    Together and not worker by worker: of an idle one there may be none among them.
+    """
+
+    def plan(_dialect: str) -> Plan[dict[str, list[float]]]:
+        rows = yield (
+            sa.select(task.c.worker, task.c.runtime_s)
+            .where(task.c.state == SUCCESS)
+            .order_by(task.c.state_at.desc(), task.c.n.desc())
+            .limit(limit)
+        )
+        found: dict[str, list[float]] = {}
+        for row in rows:
+            if row.worker is not None and row.runtime_s is not None:
+                found.setdefault(row.worker, []).append(row.runtime_s)
+        return found
 
     return Query(plan)
 

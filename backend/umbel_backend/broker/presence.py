@@ -1,0 +1,103 @@
+"""Whether a worker that does not answer still holds its connection to the broker.
+
+A worker that was killed has none: its kernel closed it. One that is stopped, or too busy to answer,
+has. Redis tells only how many listen for control commands, RabbitMQ whether a worker's own control
+queue is there, which lives as long as its connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from contextlib import suppress
+
+from umbel_backend.broker.answers import Silence
+from umbel_backend.broker.cluster import Cluster
+
+_DECLARED: dict[int, Silence] = {404: "gone", 405: "connected"}
+
+
+class Presence:
+    """Judges silent workers. Blocking; for one thread.
+
+    Args:
+        cluster: The broker they are connected to.
+    """
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._judged: dict[str, Silence] = {}
+        """The last judgement."""
+
+    def judge(self, silent: Collection[str], spare: int | None) -> dict[str, Silence]:
+        """Return of each of ``silent`` what the broker says.
+
+        Args:
+            silent: Node names of workers that left a question unanswered.
+            spare: To how many more workers the question went (`control.Inspection.reached`) than
+                are known to be well; None if that is not known.
+
+        Raises:
+            BrokerUnavailable: It cannot be asked.
+        """
+        if self._cluster.is_amqp:
+            told = self._by_queue(silent)
+        else:
+            before = self._judged.items()
+            connected = [name for name, silence in before if silence == "connected"]
+            gone = [name for name, silence in before if silence == "gone"]
+            told = by_count(silent, spare, connected, gone)
+        self._judged = told
+        return told
+
+    def _by_queue(self, names: Collection[str]) -> dict[str, Silence]:
+        from amqp.exceptions import AMQPError, ChannelError
+        from kombu.exceptions import KombuError
+
+        told: dict[str, Silence] = {}
+        connection = self._cluster.connection()
+        try:
+            for name in names:
+                queue = f"{name}.{self._cluster.context.control_exchange}.pidbox"
+                try:
+                    connection.channel().queue_declare(queue=queue, passive=True)
+                    told[name] = "connected"
+                except ChannelError as error:
+                    # 405: the queue is there and belongs to the worker's connection alone.
+                    told[name] = _DECLARED.get(error.code, "unknown")
+        except (OSError, KombuError, AMQPError, AttributeError) as error:
+            # py-amqp raises AttributeError when its connection breaks under it.
+            raise self._cluster.unavailable(error) from None
+        finally:
+            with suppress(Exception):
+                connection.release()
+        return told
+
+
+def by_count(
+    silent: Collection[str],
+    spare: int | None,
+    connected: Collection[str] = (),
+    gone: Collection[str] = (),
+) -> dict[str, Silence]:
+    """Judge by how many more are connected than are alive.
+
+    Where that fits some of them and nothing tells which, all of these are held to be connected: what
+    a worker ran is given up when it is gone, and that is not to be said of one that may go on.
+
+    Args:
+        silent: Node names.
+        spare: How many connections there are besides those of workers that are well; None if that is
+            not known.
+        connected: Those held to be connected until now, so that it is another one that went.
+        gone: Those held to be gone until now.
+    """
+    if spare is None:
+        return dict.fromkeys(silent, "unknown")
+    kept = [name for name in silent if name in connected]
+    others = [name for name in silent if name not in connected and name not in gone]
+    former = [name for name in silent if name in gone and name not in connected]
+    told: dict[str, Silence] = {}
+    for names in (kept, others, former):
+        told |= dict.fromkeys(names, "connected" if spare > 0 else "gone")
+        spare -= len(names)
+    return told

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from umbel_console import actions
-from umbel_console.actions_page import TITLES, page
+from umbel_console.actions_page import page
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
@@ -20,7 +20,7 @@ def test_the_page_of_actions_is_the_registry() -> None:
 
 
 def test_the_page_of_actions_has_every_action() -> None:
-    assert {action.scope for action in actions.REGISTRY} <= set(TITLES)
+    assert {action.scope for action in actions.REGISTRY} <= set(actions.TITLES)
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

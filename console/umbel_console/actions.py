@@ -5,13 +5,27 @@ An action exists only if it works; what it does is a method of the screen or wid
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from textual.binding import Binding
 
-Scope = Literal["app", "screen", "table", "tasks", "history", "detail"]
+Scope = Literal[
+    "app", "screen", "table", "overview", "tasks", "history", "detail", "pane", "worker"
+]
+
+TITLES: Mapping[Scope, str] = {
+    "screen": "Here",
+    "overview": "In the overview",
+    "tasks": "In Tasks",
+    "history": "In History",
+    "table": "Moving and marking",
+    "detail": "In the detail of a task",
+    "pane": "In the filter pane",
+    "app": "Everywhere",
+}
+"""What help and documents call each scope, in the order they list them."""
 
 FOOTER_KEYS = 8
 """Most keys the footer shows."""
@@ -31,6 +45,8 @@ class Situation:
     previous_page: bool = False
     pages: bool = False
     """The screen has pages at all."""
+    has_history: bool = False
+    """The database is open."""
 
 
 WhyDisabled = Callable[[Situation], str | None]
@@ -76,6 +92,10 @@ def _needs_filter(situation: Situation) -> str | None:
     return None if situation.has_filter else "This table has no filter."
 
 
+def _needs_history(situation: Situation) -> str | None:
+    return None if situation.has_history else "The database is not open."
+
+
 def _needs_next_page(situation: Situation) -> str | None:
     return None if situation.next_page else "This is the last page."
 
@@ -85,6 +105,13 @@ def _needs_previous_page(situation: Situation) -> str | None:
 
 
 REGISTRY: tuple[Action, ...] = (
+    Action(
+        id="app.overview",
+        keys="0",
+        label="Overview",
+        tooltip="Show how the cluster stands and fares",
+        scope="app",
+    ),
     Action(
         id="app.tasks",
         keys="1",
@@ -185,8 +212,31 @@ REGISTRY: tuple[Action, ...] = (
         id="screen.sort",
         keys="s",
         label="sort",
-        tooltip="Choose the column to sort by",
+        tooltip="Choose the column to sort by; the same one again turns the order round",
         scope="screen",
+    ),
+    Action(
+        id="screen.columns",
+        keys="c",
+        label="columns",
+        tooltip="Choose which columns show, their order and their widths",
+        scope="screen",
+    ),
+    Action(
+        id="screen.next_match",
+        keys="n",
+        label="next match",
+        tooltip="Go to the next row that the last filter matches, dropped or not",
+        scope="screen",
+        why_disabled=_needs_filter,
+    ),
+    Action(
+        id="screen.previous_match",
+        keys="N",
+        label="previous match",
+        tooltip="Go to the row before that the last filter matches",
+        scope="screen",
+        why_disabled=_needs_filter,
     ),
     Action(
         id="screen.refresh",
@@ -198,10 +248,43 @@ REGISTRY: tuple[Action, ...] = (
     Action(
         id="screen.copy",
         keys="y",
-        label="copy id",
-        tooltip="Copy the id through the terminal (OSC 52, works over SSH)",
+        label="copy",
+        tooltip="Copy through the terminal (OSC 52, works over SSH): yy id, yn name, ya args, yr row",
         scope="screen",
         why_disabled=_needs_record,
+    ),
+    Action(
+        id="overview.shorter",
+        keys="left",
+        shown="←",
+        label="shorter range",
+        tooltip="Show a shorter range",
+        scope="overview",
+        footer=1,
+    ),
+    Action(
+        id="overview.longer",
+        keys="right",
+        shown="→",
+        label="longer range",
+        tooltip="Show a longer range: 15 min, 1 h, 6 h, 24 h, 7 d",
+        scope="overview",
+        footer=1,
+    ),
+    Action(
+        id="overview.next_list",
+        keys="tab",
+        label="next list",
+        tooltip="Go to the next list: problems, exceptions, busiest tasks, gaps",
+        scope="overview",
+        footer=1,
+    ),
+    Action(
+        id="overview.previous_list",
+        keys="shift+tab",
+        label="previous list",
+        tooltip="Go to the list before",
+        scope="overview",
     ),
     Action(
         id="tasks.next_section",
@@ -221,8 +304,25 @@ REGISTRY: tuple[Action, ...] = (
         scope="tasks",
     ),
     Action(
+        id="tasks.compare",
+        keys="equals_sign",
+        shown="=",
+        label="compare",
+        tooltip="Put two marked tasks side by side, or the marked one and the one under the cursor",
+        scope="tasks",
+    ),
+    Action(
+        id="history.compare",
+        keys="equals_sign",
+        shown="=",
+        label="compare",
+        tooltip="Put two marked tasks side by side, or the marked one and the one under the cursor",
+        scope="history",
+    ),
+    Action(
         id="history.next_page",
-        keys="n",
+        keys="greater_than_sign",
+        shown=">",
         label="next page",
         tooltip="Show the tasks before these",
         scope="history",
@@ -231,12 +331,21 @@ REGISTRY: tuple[Action, ...] = (
     ),
     Action(
         id="history.previous_page",
-        keys="p",
+        keys="less_than_sign",
+        shown="<",
         label="previous page",
         tooltip="Show the tasks after these",
         scope="history",
-        footer=5,
         why_disabled=_needs_previous_page,
+    ),
+    Action(
+        id="history.export",
+        keys="E",
+        label="export",
+        tooltip="Write everything the filter matches to a file: CSV, JSON or JSON Lines",
+        scope="history",
+        footer=6,
+        why_disabled=_needs_history,
     ),
     Action(
         id="detail.next_part",
@@ -262,6 +371,166 @@ REGISTRY: tuple[Action, ...] = (
         tooltip="Show the chain, group or chord it belongs to",
         scope="detail",
         footer=3,
+    ),
+    Action(
+        id="detail.open",
+        keys="enter",
+        label="open",
+        tooltip="Open the task under the cursor, in Family and Attempts; esc comes back",
+        scope="detail",
+        footer=4,
+    ),
+    Action(
+        id="detail.back",
+        keys="escape",
+        shown="esc",
+        label="back",
+        tooltip="Go back to the task one came from; from the first one, to the table",
+        scope="detail",
+        footer=1,
+    ),
+    Action(
+        id="detail.copy",
+        keys="y",
+        label="copy",
+        tooltip="Copy what this part shows: arguments, result, traceback, the record as JSON",
+        scope="detail",
+        footer=5,
+    ),
+    Action(
+        id="tasks.filter_pane",
+        keys="f",
+        label="facets",
+        tooltip="Choose states, tasks, queues, workers, tags, times and saved views",
+        scope="tasks",
+        footer=5,
+    ),
+    Action(
+        id="tasks.take_filter",
+        keys="t",
+        label="take filter",
+        tooltip="Take over the filter of History",
+        scope="tasks",
+    ),
+    Action(
+        id="history.filter_pane",
+        keys="f",
+        label="facets",
+        tooltip="Choose states, tasks, queues, workers, tags, times and saved views",
+        scope="history",
+        footer=5,
+    ),
+    Action(
+        id="history.take_filter",
+        keys="t",
+        label="take filter",
+        tooltip="Take over the filter of Tasks",
+        scope="history",
+    ),
+    Action(
+        id="pane.choose",
+        keys="space,enter",
+        label="choose",
+        tooltip="Ask for the value, the time or the view under the cursor, or no longer",
+        scope="pane",
+        footer=1,
+    ),
+    Action(
+        id="pane.exclude",
+        keys="minus",
+        shown="-",
+        label="exclude",
+        tooltip="Keep the value under the cursor out, or no longer",
+        scope="pane",
+        footer=2,
+    ),
+    Action(
+        id="pane.next_group",
+        keys="tab",
+        label="group",
+        tooltip="Go to the next group",
+        scope="pane",
+        footer=3,
+    ),
+    Action(
+        id="pane.previous_group",
+        keys="shift+tab",
+        label="previous group",
+        tooltip="Go to the group before",
+        scope="pane",
+    ),
+    Action(
+        id="pane.narrow",
+        keys="slash",
+        shown="/",
+        label="narrow",
+        tooltip="Show only values that hold what you type",
+        scope="pane",
+        footer=4,
+    ),
+    Action(
+        id="pane.clear",
+        keys="u",
+        label="clear group",
+        tooltip="Ask for nothing in this group",
+        scope="pane",
+        footer=6,
+    ),
+    Action(
+        id="pane.rename",
+        keys="e",
+        label="rename view",
+        tooltip="Give the saved view under the cursor another name",
+        scope="pane",
+    ),
+    Action(
+        id="pane.forget",
+        keys="d,delete",
+        shown="d",
+        label="delete view",
+        tooltip="Delete the saved view under the cursor",
+        scope="pane",
+    ),
+    Action(
+        id="pane.close",
+        keys="f,escape",
+        shown="f esc",
+        label="close",
+        tooltip="Show all values again, then close the pane",
+        scope="pane",
+        footer=5,
+    ),
+    Action(id="pane.down", keys="j,down", shown="j ↓", label="down", tooltip="", scope="pane"),
+    Action(id="pane.up", keys="k,up", shown="k ↑", label="up", tooltip="", scope="pane"),
+    Action(
+        id="pane.page_down",
+        keys="pagedown",
+        shown="pgdn",
+        label="page down",
+        tooltip="",
+        scope="pane",
+    ),
+    Action(
+        id="pane.page_up", keys="pageup", shown="pgup", label="page up", tooltip="", scope="pane"
+    ),
+    Action(id="pane.top", keys="g,home", shown="g home", label="top", tooltip="", scope="pane"),
+    Action(id="pane.bottom", keys="G,end", shown="G end", label="bottom", tooltip="", scope="pane"),
+    Action(
+        id="worker.next_part",
+        keys="right,tab",
+        shown="→",
+        label="next part",
+        tooltip="Show its next part: tasks, queues, registered tasks, settings",
+        scope="worker",
+        footer=2,
+    ),
+    Action(
+        id="worker.previous_part",
+        keys="left,shift+tab",
+        shown="←",
+        label="previous part",
+        tooltip="Show the part before",
+        scope="worker",
     ),
     Action(id="table.down", keys="j,down", shown="j ↓", label="down", tooltip="", scope="table"),
     Action(id="table.up", keys="k,up", shown="k ↑", label="up", tooltip="", scope="table"),
@@ -347,8 +616,23 @@ def in_scopes(scopes: Iterable[Scope]) -> list[Action]:
     return [action for action in REGISTRY if action.scope in wanted]
 
 
-TYPED_AFTER = frozenset({"screen.filter", "screen.sort", "app.command_bar"})
-"""Actions after which one types words, not keys."""
+TYPED_AFTER = frozenset(
+    {
+        "help.search",
+        "screen.filter",
+        "screen.sort",
+        "screen.columns",
+        "screen.copy",
+        "screen.open",
+        "app.command_bar",
+        "tasks.filter_pane",
+        "history.filter_pane",
+        "pane.choose",
+        "pane.narrow",
+        "pane.rename",
+    }
+)
+"""Actions after which keys mean something else: words, the choices of a menu, another widget."""
 
 
 def bindings(scope: Scope) -> list[Binding]:
@@ -376,16 +660,25 @@ def keys_of(action: Action, key_map: Mapping[str, str], *, unicode: bool = True)
     return " ".join(action.keys.split(","))
 
 
-def footer(scopes: Iterable[Scope], *, detail: bool = False) -> list[Action]:
+def pane_footer() -> list[Action]:
+    """Return the actions the footer shows while the keys go to the filter pane."""
+    return [*footer(["pane"]), BY_ID["app.help"]]
+
+
+def footer(
+    scopes: Iterable[Scope], *, detail: bool = False, without: Container[str] = ()
+) -> list[Action]:
     """Return the actions the footer shows for ``scopes``, at most `FOOTER_KEYS`.
 
     Args:
         scopes: Of the screen.
         detail: The keys go to the detail of a task.
+        without: Ids of actions that mean nothing on the screen.
     """
-    chosen = [action for action in in_scopes(scopes) if action.footer]
+    chosen = [action for action in in_scopes(scopes) if action.footer and action.id not in without]
     if detail:
-        chosen = [BY_ID["screen.back"], *in_scopes(["detail"]), BY_ID["screen.copy"]]
-        chosen = [action for action in chosen if action.scope != "detail" or action.footer]
-        return [*chosen, BY_ID["app.help"]]
-    return sorted(chosen, key=lambda action: action.footer)[:FOOTER_KEYS]
+        chosen = [action for action in in_scopes(["detail"]) if action.footer]
+        return [*sorted(chosen, key=lambda action: action.footer), BY_ID["app.help"]]
+    ranked = sorted(chosen, key=lambda action: action.footer)
+    # Help, the last one, is where all others can be found.
+    return [*ranked[: FOOTER_KEYS - 1], *ranked[FOOTER_KEYS - 1 :][-1:]]

@@ -6,17 +6,7 @@ import sys
 from pathlib import Path
 
 from umbel_console import actions
-from umbel_console.actions import Action, Scope
-
-TITLES: dict[Scope, str] = {
-    "app": "Everywhere",
-    "screen": "On every screen",
-    "table": "In a table",
-    "tasks": "In Tasks",
-    "history": "In History",
-    "detail": "In the detail of a task",
-}
-"""Heading of each scope, in the order of the page."""
+from umbel_console.actions import Action
 
 INTRODUCTION = """# Keys and actions
 
@@ -37,7 +27,7 @@ An action that cannot be done says why in the status line. `ctrl+p` finds all of
 def page() -> str:
     """Return the whole page as Markdown."""
     parts = [INTRODUCTION]
-    for scope, title in TITLES.items():
+    for scope, title in actions.TITLES.items():
         found = list(actions.in_scopes([scope]))
         if found:
             parts.append("\n".join([f"## {title}", "", *_table(found), ""]))

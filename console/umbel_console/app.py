@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import codecs
 import logging
 import os
-import sys
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from datetime import tzinfo
-from logging.handlers import RotatingFileHandler
-from pathlib import Path
 from typing import Any, ClassVar
 
 from textual import events
@@ -23,10 +18,11 @@ from umbel_backend.broker.urls import describe_url
 from umbel_backend.settings import Settings
 from umbel_console import actions, services, themes
 from umbel_console.bridge import EventBridge
-from umbel_console.hangup import end_with_terminal
-from umbel_console.preferences import Preferences, preferences_file
-from umbel_console.render.palette import PALETTES
+from umbel_console.preferences import Preferences
+from umbel_console.render.palette import PALETTES, Palette
+from umbel_console.render.text import clean_cell
 from umbel_console.screens.tab import TABS, TabScreen
+from umbel_console.screens.task_list import TaskListScreen
 from umbel_console.screens.tasks import TasksScreen
 from umbel_console.services import Services
 from umbel_console.session import Session
@@ -34,7 +30,6 @@ from umbel_console.widgets.span_update import SpanDisplay
 
 log = logging.getLogger("umbel_console")
 
-NO_TERMINAL = 2
 FAILED = 1
 
 
@@ -47,6 +42,8 @@ class UmbelApp(SpanDisplay, App[int]):
         zone: Where exact times are told; None is the machine's own zone.
         notice: A sentence to begin with.
         preferences: What the operator chose before; None remembers for this run only.
+        user: Who sits in front of it; empty is not told.
+        settled: Called once everything was started.
     """
 
     TITLE = "Umbel"
@@ -64,6 +61,8 @@ class UmbelApp(SpanDisplay, App[int]):
         zone: tzinfo | None = None,
         notice: str | None = None,
         preferences: Preferences | None = None,
+        user: str = "",
+        settled: Callable[[], None] = lambda: None,
     ) -> None:
         # Decides here already whether Textual leaves colours out or only turns them grey.
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
@@ -75,20 +74,24 @@ class UmbelApp(SpanDisplay, App[int]):
             broker=describe_url(settings.context.broker),
             zone=zone,
             preferences=preferences,
+            user=user,
         )
-        self.bridge = EventBridge(self.session, self.services)
+        self.bridge = EventBridge(
+            self.session, self.services, news=self._show_news, settled=settled
+        )
         self._notice = notice
         # The palette draws with signs that an ASCII terminal lacks; the command bar does not.
         self.use_command_palette = settings.unicode
         self.set_class(not settings.unicode, "-ascii")
         self.problem: str | None = None
         """Why the console had to end, in one sentence."""
-        for theme in themes.THEMES:
-            self.register_theme(theme)
+        self.next_context: str | None = None
+        """The context to open when this console has ended; None ends Umbel."""
         # Set before anything is drawn, and not in `on_mount`: a theme that changes costs a frame.
-        name = first_theme(settings.theme, self.no_color, self.console.color_system)
-        self.session.palette = PALETTES[name]
-        self.set_reactive(UmbelApp.theme, name)
+        palette = first_palette(settings.theme, self.no_color, self.console.color_system)
+        self.session.palette = palette
+        self.register_theme(themes.theme_of(palette))
+        self.set_reactive(UmbelApp.theme, palette.name)
         self.stylesheet.set_variables(self.get_css_variables())
         self.set_keymap(settings.key_map)
         for mode, make in self._screens().items():
@@ -119,7 +122,12 @@ class UmbelApp(SpanDisplay, App[int]):
 
             return QueuesScreen(self.session)
 
-        return {"history": history, "workers": workers, "queues": queues}
+        def overview() -> TabScreen:
+            from umbel_console.screens.overview import OverviewScreen
+
+            return OverviewScreen(self.session)
+
+        return {"overview": overview, "history": history, "workers": workers, "queues": queues}
 
     def on_mount(self) -> None:
         """Reach out once the first frame is there; nothing heavy before it."""
@@ -129,8 +137,17 @@ class UmbelApp(SpanDisplay, App[int]):
 
     def _begin(self) -> None:
         self.bridge.start()
+        if self.services.waiting is not None:
+            self.session.waiting = self.services.waiting()
+        if self.services.inquiry is not None:
+            self.session.inquiry = self.services.inquiry()
         if self._notice is not None and isinstance(self.screen, TabScreen):
             self.screen.say(self._notice, "warn")
+
+    def _show_news(self) -> None:
+        screen = self.screen
+        if isinstance(screen, TabScreen) and screen.is_mounted:
+            screen.look()
 
     async def on_event(self, event: events.Event) -> None:
         """Open a prompt before the key after the one that opens it is looked at.
@@ -146,20 +163,57 @@ class UmbelApp(SpanDisplay, App[int]):
             bound = self.screen.active_bindings.get(event.key)
             if bound is not None and bound.enabled and bound.binding.id in actions.TYPED_AFTER:
                 await self.run_action(bound.binding.action, bound.node)
+                if isinstance(self.screen, TabScreen):
+                    await self.screen.ready_for_keys()
                 return
         await super().on_event(event)
 
     async def on_unmount(self) -> None:
         """Let go of the outside world in good order."""
+        if self.session.waiting is not None:
+            self.session.waiting.stop()
+        if self.session.inquiry is not None:
+            self.session.inquiry.close()
         await self.bridge.stop()
 
-    def choose_theme(self, name: str) -> None:
-        """Draw in the colours of ``name`` from now on."""
-        self.session.palette = PALETTES.get(name, PALETTES["umbel-dark"])
-        self.theme = self.session.palette.name
+    def choose_theme(self, name: str) -> bool:
+        """Draw in the colours of ``name`` from now on; false if there is no such theme."""
+        palette = themes.palette_named(name)
+        if palette is None:
+            return False
+        self.session.palette = palette
+        self.register_theme(themes.theme_of(palette))
+        self.theme = palette.name
         screen = self.screen
         if isinstance(screen, TabScreen) and screen.is_mounted:
             screen.redraw()
+        return True
+
+    def open_filtered(self, mode: str, text: str) -> None:
+        """Show the tab ``mode``, ``tasks`` or ``history``, as if ``text`` were typed as its filter.
+
+        An empty text drops the filter there. A text that is no filter is shown with its mistake.
+        """
+        self.switch_mode(mode)
+        screen = self.screen
+        if isinstance(screen, TaskListScreen):
+            screen.filter_by(text)
+
+    def open_view(self, name: str) -> None:
+        """Show Tasks or History as the saved view ``name`` says; without a name say which there are."""
+        from umbel_console.stores.views import SavedViews
+
+        views = SavedViews(self.session.preferences)
+        view, before = views.get(name), self.screen
+        if view is None:
+            known = ", ".join(each.name for each in views.all()) or "none yet, f opens the pane"
+            if isinstance(before, TabScreen):
+                before.say(f"The saved views are: {known}.", "warn" if name else "foreground")
+            return
+        self.switch_mode(view.mode)
+        screen = self.screen
+        if isinstance(screen, TaskListScreen):
+            screen.open_view(view)
 
     # Actions that hold everywhere
 
@@ -188,12 +242,17 @@ class UmbelApp(SpanDisplay, App[int]):
         """Do a command that is no screen's own."""
         screen = self.screen
         assert isinstance(screen, TabScreen)
-        if message.word in self._modes:
+        if message.word in self._modes and message.rest:
+            self.open_filtered(message.word, message.rest)
+        elif message.word in self._modes:
             self.switch_mode(message.word)
-        elif message.word == "theme" and message.rest in PALETTES:
-            self.choose_theme(message.rest)
+        elif message.word == "view":
+            self.open_view(message.rest)
         elif message.word == "theme":
-            screen.say(f"The themes are {', '.join(PALETTES)}.", "warn")
+            if not self.choose_theme(message.rest):
+                screen.say(f"The themes are {', '.join(themes.names())}.", "warn")
+        elif message.word == "context":
+            self._choose_context(screen, message.rest)
         elif message.word == "help":
             self._show_help()
         elif message.word in ("q", "quit"):
@@ -202,6 +261,18 @@ class UmbelApp(SpanDisplay, App[int]):
             screen.say(
                 f'There is no command "{message.word}"; tab completes those there are.', "warn"
             )
+
+    def _choose_context(self, screen: TabScreen, name: str) -> None:
+        known = self.settings.contexts
+        if name == self.settings.context.name:
+            screen.say(f"This is {name} already.")
+        elif name in known:
+            self.next_context = name
+            self.exit(0)
+        elif known:
+            screen.say(f"The contexts are {', '.join(sorted(known))}.", "warn")
+        else:
+            screen.say("The configuration file names no contexts.", "warn")
 
     def _step(self, by: int) -> None:
         modes = [mode for mode, _, _ in TABS if mode in self._modes]
@@ -215,7 +286,7 @@ class UmbelApp(SpanDisplay, App[int]):
         from umbel_console.screens.help import HelpScreen
 
         if isinstance(self.screen, TabScreen):
-            self.push_screen(HelpScreen(self.session, self.screen.SCOPES))
+            self.push_screen(HelpScreen(self.session, self.screen.help_scopes()))
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Offer the registry's actions in the palette."""
@@ -227,7 +298,20 @@ class UmbelApp(SpanDisplay, App[int]):
                 action.tooltip,
                 lambda action_id=action.id: screen.action_act(action_id),
             )
-        for name in PALETTES:
+        for name in self.settings.contexts:
+            if name != self.settings.context.name:
+                yield SystemCommand(
+                    f"context {name}",
+                    "Open another cluster of the configuration file",
+                    lambda name=name: self._choose_context(screen, name),
+                )
+        for name in self.session.preferences.names("views"):
+            yield SystemCommand(
+                f"view {clean_cell(name)}",
+                "Open the saved view",
+                lambda name=name: self.open_view(name),
+            )
+        for name in themes.names():
             yield SystemCommand(
                 f"theme {name}", "Change the colours", lambda name=name: self.choose_theme(name)
             )
@@ -243,60 +327,8 @@ class UmbelApp(SpanDisplay, App[int]):
         self._close_messages_no_wait()
 
 
-def first_theme(wanted: str, no_color: bool, color_system: str | None) -> str:
-    """Return the theme to begin with: the terminal's own colours where there are few or none."""
+def first_palette(wanted: str, no_color: bool, color_system: str | None) -> Palette:
+    """Return the colours to begin with: the terminal's own where there are few or none."""
     if no_color or color_system in (None, "standard"):
-        return "umbel-ansi"
-    return wanted if wanted in PALETTES else "umbel-dark"
-
-
-def log_file() -> Path:
-    """Return where the console writes what an operator need not see."""
-    import platformdirs
-
-    return Path(platformdirs.user_log_dir("umbel", ensure_exists=True)) / "console.log"
-
-
-def run(settings: Settings) -> int:
-    """Open the console and return the exit code of the ``umbel`` command.
-
-    Returns:
-        0 after ``q``; 1 after an error of Umbel's own; 2 without a terminal.
-    """
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        print("umbel needs a terminal to open the console; try umbel tasks.", file=sys.stderr)
-        return NO_TERMINAL
-    path = _log_to_file()
-    notice = None
-    if settings.unicode and not _shows_unicode():
-        settings = replace(settings, unicode=False)
-        notice = "This terminal is not UTF-8: signs are drawn in ASCII."
-    app = UmbelApp(settings, notice=notice, preferences=Preferences(preferences_file()))
-    end_with_terminal(sys.stdin.fileno(), app.bridge.abandon)
-    code = app.run()
-    if app.problem is not None:
-        print(f"{app.problem} Details are in {path}.", file=sys.stderr)
-        return FAILED
-    return code or 0
-
-
-def _shows_unicode() -> bool:
-    """Whether what Textual writes, to standard error, is encoded as UTF-8."""
-    stream = sys.__stderr__
-    try:
-        return stream is not None and codecs.lookup(stream.encoding or "ascii").name == "utf-8"
-    except LookupError:
-        return False
-
-
-def _log_to_file() -> Path | None:
-    """Send log records to a file: one written to the terminal would tear the screen."""
-    try:
-        path = log_file()
-        handler = RotatingFileHandler(path, maxBytes=1_000_000, backupCount=2, encoding="utf-8")
-    except OSError:
-        logging.getLogger().addHandler(logging.NullHandler())
-        return None
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.getLogger().addHandler(handler)
-    return path
+        return PALETTES["umbel-ansi"]
+    return themes.palette_named(wanted) or PALETTES["umbel-dark"]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from umbel_backend.errors import InvalidValue
+from umbel_backend.settings import COLOURS
 
 Kind = type | tuple[type, ...]
 """``tuple`` stands for a list of text, ``dict`` for a table."""
@@ -38,14 +39,15 @@ SETTINGS_KEYS: Mapping[str, Kind] = {
     "theme": str,
     "unicode": bool,
     "refresh_hz": (int, float),
+    "history_rows": int,
     "key_map": dict,
 }
 """Keys at the top of the file: fields of `Settings`."""
 
 _TOP_ONLY = ("context", "contexts", "defaults")
 
-_LEAST = {"args_bytes": 64, "traceback_bytes": 256, "refresh_hz": 0.1}
-_MOST = {"args_bytes": 1_048_576, "traceback_bytes": 1_048_576, "refresh_hz": 30}
+_LEAST = {"args_bytes": 64, "traceback_bytes": 256, "refresh_hz": 0.1, "history_rows": 0}
+_MOST = {"args_bytes": 1_048_576, "traceback_bytes": 1_048_576, "refresh_hz": 30, "history_rows": 1_000}
 
 
 def checked_table(
@@ -74,6 +76,8 @@ def checked_table(
                 for action, keys in value.items()
             }
         _check_bounds(full, key, value, path)
+        if key == "colour" and value not in COLOURS:
+            raise InvalidValue(f"{path}: {full} is {value!r}; allowed are {', '.join(COLOURS)}.")
         values[key] = value
     return values
 

@@ -5,21 +5,37 @@ SQLAlchemy comes in with this module, so it is imported in a thread after the fi
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from umbel_backend.db import migrations
 from umbel_backend.db.engine import database_url, open_async_engine, open_engine
-from umbel_backend.db.query import Query, run_async
-from umbel_backend.db.statements import gaps, tasks
+from umbel_backend.db.query import Query, run, run_async
+from umbel_backend.db.statements import facets, families, gaps, histogram, tasks, trends, workers
+from umbel_backend.db.statements.facets import Counted
 from umbel_backend.db.statements.tasks import Cursor
+from umbel_backend.db.tables import task
 from umbel_backend.filters import Filter
+from umbel_backend.filters.edit import asked, without
 from umbel_backend.filters.sql import match_counts, to_sql
-from umbel_backend.records import Gap, TaskRecord
+from umbel_backend.records import Gap, TaskRecord, WorkerRecord
 from umbel_backend.settings import Settings
+from umbel_console.exporting import FileExport
 from umbel_console.services import Page, Total
+from umbel_console.stores.facets import TIMES, Facets, Span
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from umbel_console.overview_reader import OverviewReader
+    from umbel_console.stores.overview import Range, Reading
 
 COUNTED = 10_000
 """Matches are counted up to here; beyond it there are "10,000+"."""
@@ -46,20 +62,38 @@ class DatabaseHistory:
     """
 
     def __init__(self, settings: Settings) -> None:
-        url = database_url(settings.context.db, settings.context.broker)
-        checked = open_engine(url, read_only=True)
+        self._url = database_url(settings.context.db, settings.context.broker)
+        checked = open_engine(self._url, read_only=True)
         try:
-            migrations.require_current(migrations.schema_status(checked), url)
-        finally:
+            migrations.require_current(migrations.schema_status(checked), self._url)
+        except BaseException:
             checked.dispose()
-        self._engine = open_async_engine(url)
+            raise
+        self._seeding = checked
+        self._exports: list[FileExport] = []
+        self._opened = threading.Lock()
+        self._asynchronous: AsyncEngine | None = None
+        self._overview: OverviewReader | None = None
+
+    @property
+    def _engine(self) -> AsyncEngine:
+        # Its import takes a third of the time to the first tasks, which come without it.
+        with self._opened:
+            if self._asynchronous is None:
+                self._asynchronous = open_async_engine(self._url)
+            return self._asynchronous
+
+    def prepare(self) -> None:
+        """Import and open what pages are read with."""
+        _ = self._engine
 
     async def page(self, chosen: Filter | None, at: Any, limit: int, now: float) -> Page:
         """Return one page of what ``chosen`` matches, newest first."""
-        where = await self._where(chosen, now)
         turn = at if isinstance(at, _Turn) else None
         to_newer = turn is not None and turn.to_newer
         before = None if turn is None else turn.cursor
+        start = None if before is None else before.state_at
+        where = await self._where(chosen, now, start=start)
         found = await run_async(
             self._engine,
             tasks.page(where, newest_first=not to_newer, before=before, limit=limit),
@@ -77,9 +111,51 @@ class DatabaseHistory:
 
     async def total(self, chosen: Filter | None, now: float) -> Total:
         """Count what ``chosen`` matches, up to `COUNTED`."""
-        where = await self._where(chosen, now, counting=True)
+        where = await self._where(chosen, now, cap=COUNTED)
         counted = await run_async(self._engine, tasks.count_capped(where, COUNTED))
         return Total(counted.count, not counted.capped)
+
+    async def histogram(
+        self, chosen: Filter | None, most_slices: int, now: float
+    ) -> histogram.Histogram | None:
+        """Count the newest of what ``chosen`` matches in slices of time."""
+        where = await self._where(chosen, now)
+        return await run_async(self._engine, histogram.newest(where, most_slices))
+
+    def export(
+        self, chosen: Filter | None, path: Path, format: str, *, replace: bool, now: float
+    ) -> FileExport:
+        """Begin to write what ``chosen`` matches to ``path``."""
+        export = FileExport(self._url, chosen, path, format, replace=replace, now=now)
+        self._exports = [each for each in self._exports if not each.is_over] + [export]
+        export.start()
+        return export
+
+    async def facets(
+        self, chosen: Filter | None, fields: Sequence[str], spans: Sequence[Span], now: float
+    ) -> Facets:
+        """Count over the newest matches: once for the whole filter, once for each field it asks of."""
+        named = asked(chosen) & {*fields, *TIMES}
+        is_timed = bool(named & TIMES)
+        others = [name for name in fields if name not in named]
+        whole = await self._counted(chosen, others, () if is_timed else spans, now)
+        by_field, capped, inside = dict(whole.values), set[str](), whole.spans
+        if whole.capped:
+            capped |= {"", *others}
+        for name in named - TIMES:
+            part = await self._counted(chosen, [name], (), now, {name})
+            by_field |= part.values
+            if part.capped:
+                capped.add(name)
+        if is_timed:
+            inside = (await self._counted(chosen, (), spans, now, TIMES)).spans
+        return Facets(
+            counted=whole.tasks, by_field=by_field, capped=frozenset(capped), spans=inside
+        )
+
+    async def known(self, field: str, begun: str, cap: int) -> list[tuple[str, int]]:
+        """Return values of a field that begin so."""
+        return await run_async(self._engine, facets.known(field, begun, cap=cap))
 
     async def by_id(self, task_id: str) -> TaskRecord | None:
         """Return one task."""
@@ -88,35 +164,88 @@ class DatabaseHistory:
 
     async def family(self, record: TaskRecord) -> list[TaskRecord]:
         """Return the tasks of the same workflow."""
-        root = record.root_id or record.id
-        return await run_async(self._engine, tasks.family(root, limit=FAMILY))
+        return await run_async(self._engine, families.workflow(record, limit=FAMILY))
 
     async def gaps(self, start: float, end: float) -> list[Gap]:
         """Return the recorded gaps that touch the range, oldest first."""
         return await run_async(self._engine, gaps.overlapping(start, end))
 
-    async def seed(self, limit: int) -> list[TaskRecord]:
-        """Return what is unfinished and the newest of what ended."""
-        unfinished = await run_async(self._engine, tasks.unfinished(limit))
-        newest = await run_async(self._engine, tasks.page(tasks.EVERY, limit=limit))
-        return [*newest.tasks, *unfinished]
+    async def overview(self, chosen: Range, now: float) -> Reading:
+        """Read the record over a range up to ``now``, for Overview."""
+        from umbel_console.overview_reader import OverviewReader
+
+        if self._overview is None:
+            self._overview = OverviewReader(self._engine)
+        return await self._overview.read(chosen, now)
+
+    async def seed(self, limit: int, since: float | None = None) -> list[TaskRecord]:
+        """Return what is unfinished and the newest of what ended; with ``since`` what changed."""
+        # In a thread: thousands of records at once would hold up keys on the loop.
+        return await asyncio.to_thread(self._seed, limit, since)
+
+    async def workers(self, since: float) -> list[WorkerRecord]:
+        """Return the workers heard of since an instant, as they were last recorded."""
+        return await run_async(self._engine, workers.every(seen_since=since))
+
+    async def runtimes(self) -> dict[str, list[float]]:
+        """Return the runtimes of the last tasks that succeeded, by worker."""
+        return await run_async(self._engine, workers.recent_runtimes())
+
+    async def worker_trend(
+        self, hostname: str, start: float, end: float, slice_s: float
+    ) -> list[trends.WorkerSlice]:
+        """Return how one worker fared in each slice of a range."""
+        return await run_async(self._engine, trends.of_worker(hostname, start, end, slice_s))
+
+    async def queue_trends(
+        self, start: float, end: float, slice_s: float
+    ) -> dict[str, list[tuple[float, int]]]:
+        """Return of every queue the most that was ready in each slice."""
+        return await run_async(self._engine, trends.of_queues(start, end, slice_s))
 
     async def close(self) -> None:
         """Let the connections go."""
-        await self._engine.dispose()
+        for export in self._exports:
+            export.cancel()
+        self._seeding.dispose()
+        if self._asynchronous is not None:
+            await self._asynchronous.dispose()
+
+    def _seed(self, limit: int, since: float | None) -> list[TaskRecord]:
+        engine = self._seeding
+        if since is None:
+            newest = run(engine, tasks.page(tasks.EVERY, limit=limit)).tasks
+            return [*newest, *run(engine, tasks.unfinished(limit))]
+        return run(engine, tasks.page(task.c.state_at >= since, limit=limit)).tasks
+
+    async def _counted(
+        self,
+        chosen: Filter | None,
+        fields: Sequence[str],
+        spans: Sequence[Span],
+        now: float,
+        left_out: Collection[str] = (),
+    ) -> Counted:
+        where = await self._where(None if chosen is None else without(chosen, left_out), now)
+        return await run_async(self._engine, facets.counts(where, fields, spans=spans))
 
     async def _where(
-        self, chosen: Filter | None, now: float, *, counting: bool = False
+        self,
+        chosen: Filter | None,
+        now: float,
+        *,
+        start: float | None = None,
+        cap: int | None = None,
     ) -> sa.ColumnElement[bool]:
         if chosen is None or chosen.is_empty:
             return tasks.EVERY
         dialect: Any = self._engine.dialect.name
-        statement = None if counting else match_counts(chosen, dialect=dialect)
+        statement = match_counts(chosen, dialect=dialect)
         counts = None
         if statement is not None:
             async with self._engine.connect() as connection:
                 counts = tuple((await connection.execute(statement)).one())
-        return to_sql(chosen, now=now, dialect=dialect, counts=counts)
+        return to_sql(chosen, now=now, dialect=dialect, counts=counts, start=start, cap=cap)
 
     async def _next_newer(self, where: sa.ColumnElement[bool], cursor: Cursor) -> float:
         """Return when the task above a page last changed: the page stands for all time below it."""

@@ -1,24 +1,38 @@
 """The outside world as the console needs it: what it must offer, and how the real one is made.
 
 Each service is made by a factory that may import heavily and block; the bridge calls them in a
-thread, after the first frame.
+thread, after the first frame. Values are msgspec's: a dataclass takes a hundred times as long to
+define, and the first frame waits for these.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
+
+from msgspec import Struct
 
 from umbel_backend.records import Gap, QueueRecord, TaskRecord, WorkerRecord
 from umbel_backend.settings import Settings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from umbel_backend.broker.why_waiting import Cause
+    from umbel_backend.db.statements.histogram import Histogram
+    from umbel_backend.db.statements.trends import WorkerSlice
     from umbel_backend.events.buffer import Batch
-    from umbel_backend.events.capture import CaptureStatus
+    from umbel_backend.events.capture import Capture, CaptureStatus
     from umbel_backend.events.model import Event
     from umbel_backend.filters import Filter
+    from umbel_console.stores.facets import Facets, Span
+    from umbel_console.stores.overview import Range, Reading
+    from umbel_console.told import QueueTold, WorkerTold
+
+
+MOST_EVENTS = 50_000
+"""Events held for a console that is slower than they come; beyond it they are dropped, which it says."""
 
 
 class EventSource(Protocol):
@@ -37,8 +51,7 @@ class EventSource(Protocol):
         """Tell how the event path stands."""
 
 
-@dataclass(frozen=True, slots=True)
-class RecorderNow:
+class RecorderNow(Struct, frozen=True):
     """What a console says of the recorder."""
 
     words: str
@@ -61,8 +74,7 @@ class RecorderService(Protocol):
         """Tell who records."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class Page(Struct, frozen=True, kw_only=True):
     """One page of history, newest first."""
 
     records: Sequence[TaskRecord]
@@ -75,13 +87,35 @@ class Page:
     """The stretch of time this page stands for, its neighbours' edges included; Unix seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Total:
+class Total(Struct, frozen=True):
     """How many records a filter matches."""
 
     count: int
     is_exact: bool
     """False: there are at least that many."""
+
+
+class Export(Protocol):
+    """A file being written in a thread of its own."""
+
+    @property
+    def written(self) -> int:
+        """How many tasks are in it so far."""
+
+    @property
+    def total(self) -> int | None:
+        """How many there will be; None until they are counted."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it ended, well or not."""
+
+    @property
+    def problem(self) -> str | None:
+        """Why there is no file, in one sentence; None while it goes well."""
+
+    def cancel(self) -> None:
+        """Stop as soon as possible; nothing is left behind."""
 
 
 class History(Protocol):
@@ -93,6 +127,27 @@ class History(Protocol):
     async def total(self, chosen: Filter | None, now: float) -> Total:
         """Count what matches, up to an honest bound."""
 
+    async def histogram(
+        self, chosen: Filter | None, most_slices: int, now: float
+    ) -> Histogram | None:
+        """Count the newest of what matches in slices of time; None if nothing does."""
+
+    def export(
+        self, chosen: Filter | None, path: Path, format: str, *, replace: bool, now: float
+    ) -> Export:
+        """Begin to write everything that matches to ``path``, as ``csv``, ``json`` or ``jsonl``."""
+
+    async def facets(
+        self, chosen: Filter | None, fields: Sequence[str], spans: Sequence[Span], now: float
+    ) -> Facets:
+        """Count the values of fields, and the tasks of stretches of time, among the newest matches.
+
+        Of each without what the filter asks of it; ``tag.KEY`` is a field too.
+        """
+
+    async def known(self, field: str, begun: str, cap: int) -> list[tuple[str, int]]:
+        """Return some values of a field that begin so, each with its tasks, counted to ``cap`` + 1."""
+
     async def by_id(self, task_id: str) -> TaskRecord | None:
         """Return one task with its attempts and tags."""
 
@@ -102,15 +157,39 @@ class History(Protocol):
     async def gaps(self, start: float, end: float) -> list[Gap]:
         """Return the stretches between two instants in which tasks may be missing."""
 
-    async def seed(self, limit: int) -> list[TaskRecord]:
-        """Return what is unfinished and the newest of what ended."""
+    async def overview(self, chosen: Range, now: float) -> Reading:
+        """Read the record over a range up to ``now``, for Overview."""
+
+    async def seed(self, limit: int, since: float | None = None) -> list[TaskRecord]:
+        """Return what is unfinished and the newest of what ended, at most ``limit`` of each.
+
+        With ``since`` only what changed its state then or later, the newest first.
+        """
+
+    async def workers(self, since: float) -> list[WorkerRecord]:
+        """Return the workers heard of since an instant, as they were last recorded."""
+
+    async def runtimes(self) -> Mapping[str, Sequence[float]]:
+        """Return the runtimes of the last tasks that succeeded, by the worker that ran them."""
+
+    async def worker_trend(
+        self, hostname: str, start: float, end: float, slice_s: float
+    ) -> Sequence[WorkerSlice]:
+        """Return how one worker fared in each slice of a range that has a sample, oldest first."""
+
+    async def queue_trends(
+        self, start: float, end: float, slice_s: float
+    ) -> Mapping[str, Sequence[tuple[float, int]]]:
+        """Return of every queue the most that was ready in each slice, oldest first."""
+
+    def prepare(self) -> None:
+        """Import, in any thread, what the first page would have to wait for."""
 
     async def close(self) -> None:
         """Let the connections go."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class Known(Struct, frozen=True, kw_only=True):
     """What the console knows and its cluster view asks about; replaced as a whole, never changed."""
 
     workers: Sequence[WorkerRecord] = ()
@@ -121,12 +200,11 @@ class Known:
     """Tells, in any thread, how many tasks were taken from each queue; None if it cannot be told."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClusterNews:
+class ClusterNews(Struct, frozen=True, kw_only=True):
     """What broker and workers answered since the last look."""
 
     read_at: float
-    workers: Mapping[str, Callable[[WorkerRecord], WorkerRecord]] = field(default_factory=dict)
+    workers: Mapping[str, Callable[[WorkerRecord], WorkerRecord]] = {}
     """By node name, what completes the record that events made."""
     queues: Sequence[QueueRecord] = ()
     findings: Sequence[Event] = ()
@@ -153,8 +231,56 @@ class ClusterView(Protocol):
         """Take what was found since the last call."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Services:
+class Question(Struct, frozen=True, kw_only=True):
+    """Why does this task wait?"""
+
+    record: TaskRecord
+    workers: Sequence[WorkerRecord] = ()
+    queue_paused: bool = False
+    """Its queue is known to be paused."""
+
+
+class WhyAnswer(Struct, frozen=True):
+    """What was found out about one waiting task."""
+
+    task_id: str
+    causes: Sequence[Cause]
+    asked_at: float
+    """When the last answer was in, Unix seconds."""
+
+
+class Waiting(Protocol):
+    """Finds out why a task waits, in a thread of its own; asked only while such a task is open."""
+
+    def look_at(self, question: Question | None) -> None:
+        """Ask about this task, again and again, until another is given; None stops asking."""
+
+    def answer(self, task_id: str) -> WhyAnswer | None:
+        """Return what was found out about ``task_id``; None until there is something."""
+
+    def stop(self) -> None:
+        """End the thread."""
+
+
+class Inquiry(Protocol):
+    """Answers what a screen asks of one worker or queue. Raises `BrokerUnavailable`."""
+
+    async def worker(self, hostname: str) -> WorkerTold:
+        """Ask one worker everything it tells of itself."""
+
+    async def queue(
+        self, name: str, start: int, limit: int, workers: Collection[str] = ()
+    ) -> QueueTold:
+        """Read waiting messages from position ``start``, and what is unacknowledged if it is 0.
+
+        ``workers`` are asked, if need be, which of them has an unacknowledged message.
+        """
+
+    def close(self) -> None:
+        """Close the connections."""
+
+
+class Services(Struct, frozen=True, kw_only=True):
     """Factories of all of the above; None means the console does without."""
 
     events: Callable[[Callable[[], None]], EventSource] | None = None
@@ -163,16 +289,29 @@ class Services:
     recorder: Callable[[], RecorderService] | None = None
     cluster: Callable[[Callable[[], Known], Callable[[], None]], ClusterView] | None = None
     """Given what returns the known, from any thread, and what to call when there is news."""
-    clock: Callable[[], float] = field(default=time.time)
+    waiting: Callable[[], Waiting] | None = None
+    """Made without a thread or a connection; both begin with the first question."""
+    inquiry: Callable[[], Inquiry] | None = None
+    """Made without a connection; it is opened with the first question."""
+    clock: Callable[[], float] = time.time
 
 
-def real(settings: Settings) -> Services:
-    """Return the services of a real cluster; nothing is imported or opened until they are called."""
+def real(settings: Settings, *, records: bool = True) -> Services:
+    """Return the services of a real cluster; nothing is imported or opened until they are called.
+
+    Args:
+        settings: Name the cluster and its database.
+        records: False leaves recording to others and only tells who does it.
+    """
+
+    captures: list[Capture] = []
 
     def events(wake: Callable[[], None]) -> EventSource:
         from umbel_backend.events.capture import Capture
 
-        return Capture(settings.context, settings, wake)
+        capture = Capture(settings.context, settings, wake, capacity=MOST_EVENTS)
+        captures.append(capture)
+        return capture
 
     def history() -> History:
         from umbel_console.queries import DatabaseHistory
@@ -180,13 +319,32 @@ def real(settings: Settings) -> Services:
         return DatabaseHistory(settings)
 
     def recorder() -> RecorderService:
-        from umbel_console.recording import EmbeddedRecorder
+        from umbel_console.recording import EmbeddedRecorder, OtherRecorder
 
-        return EmbeddedRecorder(settings)
+        if not records:
+            return OtherRecorder(settings)
+        return EmbeddedRecorder(settings, captures[-1] if captures else None)
 
     def cluster(known: Callable[[], Known], wake: Callable[[], None]) -> ClusterView:
         from umbel_console.cluster import LiveCluster
 
         return LiveCluster(settings, known, wake)
 
-    return Services(events=events, history=history, recorder=recorder, cluster=cluster)
+    def waiting() -> Waiting:
+        from umbel_console.waiting import LiveWaiting
+
+        return LiveWaiting(settings)
+
+    def inquiry() -> Inquiry:
+        from umbel_console.inquiry import LiveInquiry
+
+        return LiveInquiry(settings)
+
+    return Services(
+        events=events,
+        history=history,
+        recorder=recorder,
+        cluster=cluster,
+        waiting=waiting,
+        inquiry=inquiry,
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import tzinfo
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from umbel_backend.settings import Settings
@@ -11,15 +12,16 @@ from umbel_console.preferences import Preferences
 from umbel_console.render.context import AMQP_LEVELS, REDIS_LEVELS, DrawContext
 from umbel_console.render.header import HeaderFacts
 from umbel_console.render.palette import DARK, Palette
-from umbel_console.services import History, RecorderNow
+from umbel_console.services import History, Inquiry, RecorderNow, Waiting
 from umbel_console.stores.freshness import Freshness
 from umbel_console.stores.queues import QueueStore
-from umbel_console.stores.tasks import TaskStore
+from umbel_console.stores.trace import TracedTasks
 from umbel_console.stores.workers import WorkerStore
 
 if TYPE_CHECKING:
     # Loaded with the first filter: the first frame has none.
     from umbel_backend.filters import Filter
+    from umbel_console.stores.suggestions import KnownValues
 
 
 class Session:
@@ -31,6 +33,7 @@ class Session:
         broker: The broker's URL as it may be shown.
         zone: Where exact times are told; None is the machine's own zone.
         preferences: What the operator chose before; None remembers for this run only.
+        user: Who sits in front of it; empty is not told.
     """
 
     def __init__(
@@ -41,27 +44,45 @@ class Session:
         broker: str = "",
         zone: tzinfo | None = None,
         preferences: Preferences | None = None,
+        user: str = "",
     ) -> None:
         self.settings = settings
+        self.user = user
         self.preferences = Preferences() if preferences is None else preferences
         self.clock = clock
         self.broker = broker
         self.zone = zone
         self.palette: Palette = DARK
         self.unicode = settings.unicode
-        self.tasks = TaskStore()
+        self.tasks = TracedTasks()
         self.workers = WorkerStore()
         self.queues = QueueStore()
         self.freshness = Freshness()
+        self.workers.hears = lambda: self.freshness.state == "live"
         self.history: History | None = None
         """None until the database was opened, and while it cannot be."""
         self.history_problem: str | None = None
+        self.opening: str | None = None
+        """Which part of this console is being started, as a sentence; None once all are."""
         self.cluster_problem: str | None = None
+        self.waiting: Waiting | None = None
+        """Tells why a task does not run; None where nobody can be asked."""
+        self.inquiry: Inquiry | None = None
+        """Asks one worker or queue; None where nobody can be asked."""
         self.recorder: RecorderNow | None = None
         """None until it is known who records."""
+        self.filters: dict[str, str] = {}
+        """By tab, the filter it stands under; tabs without one are left out."""
         self._lag_s: float | None = None
         is_amqp = settings.context.broker.startswith(("amqp", "pyamqp", "librabbitmq"))
         self._levels = AMQP_LEVELS if is_amqp else REDIS_LEVELS
+
+    @cached_property
+    def known_values(self) -> KnownValues:
+        """Values to complete a filter with."""
+        from umbel_console.stores.suggestions import KnownValues
+
+        return KnownValues(self)
 
     def draw(self) -> DrawContext:
         """Return the context to draw with now."""
@@ -85,30 +106,9 @@ class Session:
 
     def suggest_filter(self, text: str, cursor: int) -> list[tuple[str, str]]:
         """Return what could stand at the cursor: the whole text then, and what to show of it."""
-        from umbel_backend.filters.complete import complete
+        from umbel_console.stores.suggestions import suggest
 
-        found = complete(text, cursor, self._known_values)
-        return [
-            (f"{text[: found.start]}{option.text}{text[found.end :]}", option.text)
-            for option in found.options
-        ]
-
-    def _known_values(self, field: str, typed: str) -> list[str]:
-        """Return values of ``field`` that occur among the live tasks, workers and queues."""
-        if field == "worker":
-            return [worker.hostname for worker in self.workers.records()]
-        records = self.tasks.records()
-        if field == "tag":
-            return sorted({key for record in records for key in record.tags})
-        if field.startswith("tag."):
-            key = field.removeprefix("tag.")
-            return sorted({record.tags[key] for record in records if key in record.tags})
-        if field == "name":
-            return sorted({record.name for record in records if record.name})
-        if field == "queue":
-            names = {record.queue for record in records if record.queue}
-            return sorted(names | {queue.name for queue in self.queues.records()})
-        return []
+        return suggest(text, cursor, self.known_values.live)
 
     def header(self) -> HeaderFacts:
         """Gather what the header tells; to be called about once a second."""
@@ -121,6 +121,7 @@ class Session:
             context=context.name,
             broker=self.broker,
             colour=context.colour,
+            who=self._who(),
             protected=context.protected,
             read_only=context.read_only,
             state=fresh.state,
@@ -136,6 +137,12 @@ class Session:
             workers_online=self.workers.online(),
             workers_known=len(self.workers),
         )
+
+    def _who(self) -> str:
+        if not self.user:
+            return ""
+        dot = "·" if self.unicode else "/"
+        return f"{self.user}{dot}{'viewer' if self.settings.context.read_only else 'admin'}"
 
     def problems(self) -> list[str]:
         """Return what is wrong now, one plain sentence each, the worst first."""

@@ -7,7 +7,7 @@ from textual.theme import Theme
 from umbel_console.render.palette import PALETTES, Palette
 
 CSS = """
-Screen { background: $background; color: $foreground; }
+TabScreen { background: $background; color: $foreground; }
 #header { background: $surface; }
 #tabs, #footer { background: $background; }
 #status { background: $surface; }
@@ -53,4 +53,17 @@ def theme_of(palette: Palette) -> Theme:
     )
 
 
-THEMES = [theme_of(palette) for palette in PALETTES.values()]
+def names() -> list[str]:
+    """Return the names of all themes, our own first."""
+    from umbel_console import adopted_themes
+
+    return [*PALETTES, *adopted_themes.NAMES]
+
+
+def palette_named(name: str) -> Palette | None:
+    """Return the palette of a theme, ours or one that Textual brings along; None if there is none."""
+    if name in PALETTES:
+        return PALETTES[name]
+    from umbel_console import adopted_themes
+
+    return adopted_themes.adopted(name) if name in adopted_themes.NAMES else None

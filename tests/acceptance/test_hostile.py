@@ -180,7 +180,7 @@ def test_the_console_shows_hostile_tasks_and_obeys_none(
             terminal.press("\r")
             terminal.until("esc back")
             # Each part of the detail: the bracket stands around its name.
-            for part in ("Result", "Traceback", "Attempts", "Family", "Fields"):
+            for part in ("Result", "Traceback", "Attempts", "Family", "Raw"):
                 step_to(terminal, part)
             terminal.press("\x1b")
             terminal.until(lambda text: "esc back" not in text)

@@ -17,7 +17,7 @@ import pytest
 SCRIPT = """
 import sys
 from umbel_backend.settings import Context, Settings
-from umbel_console.app import run
+from umbel_console.opening import run
 sys.exit(run(Settings(context=Context(name="prod", broker="redis://127.0.0.1:1/0", db=sys.argv[1]))))
 """
 

@@ -4,6 +4,8 @@ import pytest
 from rich.cells import cell_len
 
 from fake_console.world import NOW
+from umbel_backend import settings
+from umbel_console.render import header
 from umbel_console.render.context import DrawContext
 from umbel_console.render.header import HeaderFacts, header_line
 
@@ -59,3 +61,16 @@ def test_not_being_connected_is_told_with_how_long() -> None:
 def test_care_is_written_not_only_coloured() -> None:
     assert "PROD · PROTECTED" in header_line(facts(protected=True), DRAW, 120).plain
     assert "PROD · READ ONLY" in header_line(facts(read_only=True), DRAW, 120).plain
+
+
+def test_every_colour_of_the_configuration_is_a_banner_of_its_own() -> None:
+    assert tuple(header.COLOURS) == settings.COLOURS
+    styles = {str(header._banner(facts(colour=each), DRAW).style) for each in settings.COLOURS}
+    assert len(styles) == len(settings.COLOURS)
+
+
+def test_a_wide_header_tells_who_one_is() -> None:
+    assert header_line(facts(who="alice·admin"), DRAW, 140).plain.endswith(
+        "3/3 workers   alice·admin "
+    )
+    assert "alice" not in header_line(facts(who="alice·admin"), DRAW, 80).plain

@@ -15,14 +15,14 @@ async def test_pages_turn_both_ways_and_say_where_one_is() -> None:
         await pilot.press("2")
         await until_shown(pilot, "past.0001")
         await until_shown(pilot, "100 tasks recorded")
-        await pilot.press("n")
+        await pilot.press(">")
         await until_shown(pilot, "past.0021")
         assert "page 2" in text(console.app)
         assert "past.0001" not in text(console.app)
-        await pilot.press("p")
+        await pilot.press("<")
         await until_shown(pilot, "past.0001")
         assert "page 1" in text(console.app)
-        await pilot.press("p")
+        await pilot.press("<")
         await until_shown(pilot, "This is the first page.")
 
 
@@ -81,12 +81,20 @@ async def test_a_database_that_fails_is_a_sentence_and_the_rows_stay() -> None:
         await until(pilot, lambda: "Cannot read" not in text(console.app))
 
 
-async def test_a_page_fits_the_terminal_after_it_was_resized() -> None:
+async def test_a_page_has_twenty_tasks_whatever_the_terminal() -> None:
     console = Console(past(100))
+    async with console.app.run_test(size=(120, 50)) as pilot:
+        await pilot.press("2")
+        await until_shown(pilot, "past.0020")
+        assert "past.0021" not in text(console.app)
+
+
+async def test_a_page_that_is_to_fill_the_terminal_does_so_after_a_resize() -> None:
+    console = Console(past(100), history_rows=0)
     async with console.app.run_test(size=(120, 16)) as pilot:
         await pilot.press("2")
-        await until_shown(pilot, "past.0010")
-        assert "past.0011" not in text(console.app)
+        await until_shown(pilot, "past.0009")
+        assert "past.0012" not in text(console.app)
         await pilot.resize_terminal(120, 37)
         await until_shown(pilot, "past.0030")
 
@@ -96,5 +104,5 @@ async def test_history_has_one_order_and_says_so() -> None:
     async with console.app.run_test(size=(120, 26)) as pilot:
         await pilot.press("2")
         await until_shown(pilot, "past.0001")
-        await pilot.press("s", "enter")
+        await pilot.press("s")
         await until_shown(pilot, "History is ordered by the last change of state")

@@ -4,13 +4,11 @@ from datetime import UTC
 
 import pytest
 
-from fake_console.world import NOW, business, task
+from fake_console.world import NOW, task
 from umbel_backend import states
-from umbel_backend.records import Attempt, Progress, TaskRecord
-from umbel_console.render import detail
+from umbel_backend.records import Progress
 from umbel_console.render import task as cells
 from umbel_console.render.context import DrawContext
-from umbel_console.render.palette import PALETTES
 from umbel_console.render.progress import progress_cell
 from umbel_console.render.state import LOOKS, state_cell
 from umbel_console.render.time import ago, clock, coarse, duration, exact, moment, ticking
@@ -90,52 +88,6 @@ def test_priorities_have_the_names_of_their_broker() -> None:
     assert cells.priority_cell(task(1, priority=None), DRAW).plain == "–"
 
 
-def test_the_timeline_tells_the_times_between() -> None:
-    told = detail.timeline(task(1, "FAILURE"), DRAW, 200).plain
-    assert told == (
-        "sent 12:03:14.000 ─ 14 ms ─ received 12:03:14.014 ─ 486 ms waiting ─"
-        " started 12:03:14.500 ─ 1.90s ─ failed 12:03:16.400"
-    )
-    assert detail.timeline(task(1, "FAILURE"), DRAW, 40).plain.count("\n") == 3
-
-
-def test_arguments_say_whether_they_are_all_there_is() -> None:
-    assert detail.arguments(task(1), DRAW).plain.startswith("complete")
-    assert detail.arguments(task(1, args_complete=False), DRAW).plain.startswith("cut")
-    exact_ones = task(1, args='[1, {"a": 2}]', kwargs='{"invoice": 88412}', args_exact=True)
-    told = detail.arguments(exact_ones, DRAW).plain
-    assert "complete (read from the message itself)" in told
-    assert '[1] = {"a": 2}' in told
-    assert "invoice = 88412" in told
-
-
-def test_attempts_and_family_are_listed_in_order() -> None:
-    failed = next(record for record in business() if record.name == "billing.capture")
-    lines = detail.attempts(failed, DRAW).plain.split("\n")
-    assert [line.split()[0] for line in lines[::2]] == ["1", "2", "3", "4"]
-    root = task(1, "SUCCESS", name="a")
-    child = task(2, "SUCCESS", name="b", parent_id=root.id, root_id=root.id)
-    tree = detail.family(child, [root, child], DRAW).plain.split("\n")
-    assert "└ ✓ SUCCESS  b" in tree[1]
-    assert tree[1].startswith("▸")
-
-
-def test_a_family_whose_parents_go_in_a_circle_ends() -> None:
-    first = task(1, parent_id=task(2).id, root_id=task(1).id)
-    second = task(2, parent_id=task(1).id, root_id=task(1).id)
-    detail.family(first, [first, second], DRAW)
-
-
-@pytest.mark.parametrize("palette", PALETTES.values(), ids=lambda palette: palette.name)
-def test_every_record_can_be_drawn_in_every_palette(palette: object) -> None:
-    assert palette in PALETTES.values()
-    for name in PALETTES:
-        draw = DrawContext(now=NOW, palette=PALETTES[name])
-        for record in [*business(), TaskRecord(id="x", state_at=0.0)]:
-            for drawer in (detail.arguments, detail.result, detail.traceback, detail.fields):
-                assert drawer(record, draw) is not None
-
-
 def test_on_an_ascii_terminal_every_cell_is_ascii() -> None:
     odd = task(1, "FAILURE", name="zażółć.漢字", exception="ValueError: – ✗", traceback="é\n—")
     for record in (odd, task(2, progress=Progress(1, 2)), task(3, "PENDING", queue=None)):
@@ -146,13 +98,5 @@ def test_on_an_ascii_terminal_every_cell_is_ascii() -> None:
             cells.arguments_cell(record, PLAIN),
             cells.queue_cell(record, PLAIN),
             state_cell(record.state, PLAIN),
-            detail.timeline(record, PLAIN, 40),
-            detail.traceback(record, PLAIN),
-            detail.attempts(record, PLAIN),
         ]
         assert all(text.plain.isascii() for text in drawn), [text.plain for text in drawn]
-
-
-def test_an_attempt_without_times_is_still_told() -> None:
-    record = task(1, attempts=(Attempt(1, None, None, "RETRY", None, None),))
-    assert "RETRY" in detail.attempts(record, DRAW).plain

@@ -57,6 +57,34 @@ def test_what_live_events_told_is_not_undone_by_the_database() -> None:
     assert len(store) == 2
 
 
+def test_an_end_seen_before_the_database_was_read_keeps_what_the_database_knows() -> None:
+    store = TaskStore()
+    end = event("task-succeeded", "a", NOW + 2, result="1", runtime=1.0)
+    store.apply([end])
+    begun = TaskRecord(id="a", state="STARTED", state_at=NOW + 1, started_at=NOW + 1, name="a.b")
+    store.seed([begun], [end])
+    known = store.get("a")
+    assert known is not None
+    assert (known.state, known.name, known.result) == ("SUCCESS", "a.b", "1")
+
+
+def test_an_end_that_was_written_late_is_taken_from_a_second_reading() -> None:
+    store = TaskStore()
+    store.seed([task(1, "STARTED")])
+    ended = task(1, "SUCCESS")
+    store.seed([ended])
+    assert store.get(ended.id) is ended
+    store.seed([task(1, "STARTED")])
+    assert store.get(ended.id) is ended
+
+
+def test_of_what_the_database_gave_the_oldest_is_forgotten_first() -> None:
+    store = TaskStore(most_records=2)
+    store.seed(task(n, "SUCCESS", age_s=10.0 * n) for n in (1, 2, 3))
+    assert store.get(task(3).id) is None
+    assert store.get(task(1).id) is not None
+
+
 def test_finished_before_unfinished_and_successes_before_failures_are_forgotten() -> None:
     store = TaskStore(most_records=4)
     store.seed([task(1, "STARTED"), task(2, "FAILURE"), task(3, "SUCCESS"), task(4, "SUCCESS")])

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC
+from pathlib import Path
 from typing import Any
 
+from fake_console.inquiry import FakeInquiry
+from umbel_backend.broker.why_waiting import Cause
+from umbel_backend.db.statements.histogram import Histogram, width_for
+from umbel_backend.db.statements.trends import WorkerSlice
 from umbel_backend.errors import DatabaseUnavailable
 from umbel_backend.events.buffer import Batch
 from umbel_backend.events.capture import CaptureState, CaptureStatus
@@ -14,7 +20,18 @@ from umbel_backend.filters import Filter, compile_predicate
 from umbel_backend.records import Attempt, Gap, Progress, QueueRecord, TaskRecord, WorkerRecord
 from umbel_backend.settings import Context, Settings
 from umbel_console.app import UmbelApp
-from umbel_console.services import ClusterNews, Known, Page, RecorderNow, Services, Total
+from umbel_console.services import (
+    ClusterNews,
+    Known,
+    Page,
+    Question,
+    RecorderNow,
+    Services,
+    Total,
+    WhyAnswer,
+)
+from umbel_console.stores.facets import Facets, Span, count_facets
+from umbel_console.stores.overview import Range, Reading
 
 NOW = 1_793_534_654.0
 """2026-11-01 12:04:14 UTC."""
@@ -187,6 +204,23 @@ class FakeSource:
         )
 
 
+@dataclass
+class FakeExport:
+    """An export that goes on when the test says so."""
+
+    path: Path
+    format: str
+    replace: bool
+    total: int | None
+    written: int = 0
+    is_over: bool = False
+    problem: str | None = None
+    was_cancelled: bool = False
+
+    def cancel(self) -> None:
+        self.was_cancelled = self.is_over = True
+
+
 class ListHistory:
     """A history that is a list; pages as the database does."""
 
@@ -194,6 +228,9 @@ class ListHistory:
         self.records = sorted(records, key=lambda record: -record.state_at)
         self.known_gaps = list(gaps)
         self.problem: str | None = None
+        self.exported: FakeExport | None = None
+        self.readings: dict[str, Reading] = {}
+        """What Overview reads, by the text of the range; nothing recorded where there is none."""
 
     def _matching(self, chosen: Filter | None, now: float) -> list[TaskRecord]:
         if self.problem:
@@ -219,8 +256,40 @@ class ListHistory:
     async def total(self, chosen: Filter | None, now: float) -> Total:
         return Total(len(self._matching(chosen, now)), True)
 
+    async def histogram(
+        self, chosen: Filter | None, most_slices: int, now: float
+    ) -> Histogram | None:
+        found = self._matching(chosen, now)
+        if not found:
+            return None
+        instants = [record.state_at for record in found]
+        width_s = width_for(max(instants) - min(instants), most_slices)
+        begin, end = int(min(instants) // width_s), int(max(instants) // width_s)
+        slices: list[dict[str, int]] = [{} for _ in range(end - begin + 1)]
+        for record in found:
+            by_state = slices[int(record.state_at // width_s) - begin]
+            by_state[record.state] = by_state.get(record.state, 0) + 1
+        return Histogram(begin * width_s, width_s, slices, len(found), False)
+
+    def export(
+        self, chosen: Filter | None, path: Path, format: str, *, replace: bool, now: float
+    ) -> FakeExport:
+        self.exported = FakeExport(path, format, replace, len(self._matching(chosen, now)))
+        return self.exported
+
     async def by_id(self, task_id: str) -> TaskRecord | None:
         return next((record for record in self.records if record.id == task_id), None)
+
+    async def facets(
+        self, chosen: Filter | None, fields: Sequence[str], spans: Sequence[Span], now: float
+    ) -> Facets:
+        self._matching(None, now)
+        return count_facets(self.records, chosen, fields, spans=spans, now=now)
+
+    async def known(self, field: str, begun: str, cap: int) -> list[tuple[str, int]]:
+        counted = count_facets(self.records, None, [field], now=NOW).by_field[field]
+        lower = begun.lower()
+        return [(value, n) for value, n in counted if value and value.lower().startswith(lower)]
 
     async def family(self, record: TaskRecord) -> list[TaskRecord]:
         root = record.root_id or record.id
@@ -229,8 +298,35 @@ class ListHistory:
     async def gaps(self, start: float, end: float) -> list[Gap]:
         return [gap for gap in self.known_gaps if start <= gap.started_at < end]
 
-    async def seed(self, limit: int) -> list[TaskRecord]:
-        return self._matching(None, NOW)[:limit]
+    async def overview(self, chosen: Range, now: float) -> Reading:
+        if self.problem:
+            raise DatabaseUnavailable(self.problem)
+        return self.readings.get(chosen.text) or Reading(
+            at=now, start=now - chosen.span_s, kept_until=now, recorder="ops-2"
+        )
+
+    async def seed(self, limit: int, since: float | None = None) -> list[TaskRecord]:
+        found = self._matching(None, NOW)[:limit]
+        return [record for record in found if since is None or record.state_at >= since]
+
+    def prepare(self) -> None:
+        pass
+
+    async def workers(self, since: float) -> list[WorkerRecord]:
+        return []
+
+    async def runtimes(self) -> dict[str, list[float]]:
+        return {}
+
+    async def worker_trend(
+        self, hostname: str, start: float, end: float, slice_s: float
+    ) -> list[WorkerSlice]:
+        return []
+
+    async def queue_trends(
+        self, start: float, end: float, slice_s: float
+    ) -> dict[str, list[tuple[float, int]]]:
+        return {}
 
     async def close(self) -> None:
         pass
@@ -310,6 +406,26 @@ def _queue(name: str, ready: int, consumers: int) -> QueueRecord:
     )
 
 
+class FakeWaiting:
+    """Answers about waiting tasks what the test put here, once it is asked."""
+
+    def __init__(self) -> None:
+        self.asked: Question | None = None
+        self.causes: list[Cause] | None = None
+        self.is_stopped = False
+
+    def look_at(self, question: Question | None) -> None:
+        self.asked = question
+
+    def answer(self, task_id: str) -> WhyAnswer | None:
+        if self.causes is None or self.asked is None or self.asked.record.id != task_id:
+            return None
+        return WhyAnswer(task_id, self.causes, NOW - 1)
+
+    def stop(self) -> None:
+        self.is_stopped = True
+
+
 class Console:
     """An app on fakes, and the fakes at hand."""
 
@@ -325,6 +441,8 @@ class Console:
         self.clock = Clock()
         self.source = FakeSource(state, problem)
         self.history = ListHistory(records, gaps)
+        self.waiting = FakeWaiting()
+        self.inquiry = FakeInquiry(self.clock)
         self.app = UmbelApp(
             Settings(
                 context=Context(name="prod", broker="redis://:hunter2@cache-1:6379/0"), **settings
@@ -334,6 +452,8 @@ class Console:
                 history=lambda: self.history,
                 recorder=FakeRecorder,
                 cluster=FakeCluster,
+                waiting=lambda: self.waiting,
+                inquiry=lambda: self.inquiry,
                 clock=self.clock,
             ),
             zone=UTC,

@@ -6,9 +6,11 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import subprocess
 import termios
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -51,6 +53,13 @@ class Terminal:
         )
         os.close(child)
 
+    def resize(self, width: int, height: int) -> None:
+        """Make the window ``width`` by ``height`` cells, and tell the program so."""
+        self.screen.resize(height, width)
+        fcntl.ioctl(self._end, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+        # It has no controlling terminal, whose kernel would send this.
+        self.process.send_signal(signal.SIGWINCH)
+
     @property
     def text(self) -> str:
         """What the screen shows, line by line."""
@@ -59,6 +68,17 @@ class Terminal:
     def line(self, words: str) -> str:
         """Return the first line that shows ``words``; empty if none does."""
         return next((line for line in self.text.splitlines() if words in line), "")
+
+    def place(self, words: str) -> tuple[int, int]:
+        """Return column and line, from 0, of the first ``words`` on the screen.
+
+        Raises:
+            AssertionError: They are not there.
+        """
+        for y, line in enumerate(self.screen.display):
+            if words in line:
+                return line.index(words), y
+        raise AssertionError(f"{words!r} is not on the screen:\n{self.text}")
 
     def until(self, words: str | Callable[[str], object], timeout_s: float = 20.0) -> str:
         """Wait until the screen shows ``words``, or until it passes a test; returns its text."""
@@ -86,6 +106,23 @@ class Terminal:
         self._stream.feed(chunk)
         return bool(chunk)
 
+    def click(self, column: int, line: int, *, modifiers: int = 0) -> None:
+        """Press and release the left mouse button over a cell, counted from 0.
+
+        Args:
+            column: Of the cell.
+            line: Of the cell.
+            modifiers: What xterm adds for keys held: 4 for shift, 16 for ctrl.
+        """
+        where = f"{modifiers};{column + 1};{line + 1}"
+        self.press(f"\x1b[<{where}M\x1b[<{where}m")
+
+    def settle(self, quiet_s: float = 0.3) -> None:
+        """Wait until the program has been quiet for ``quiet_s``, or has had its say for 2 s."""
+        deadline = time.monotonic() + 2
+        while self.read(quiet_s) and time.monotonic() < deadline:
+            pass
+
     def end(self, timeout_s: float = 20.0) -> int:
         """Wait until the program ends, and return its exit code."""
 
@@ -98,9 +135,17 @@ class Terminal:
             pass
         return self.process.returncode
 
+    def hang_up(self) -> None:
+        """Take the terminal away, as a broken line does."""
+        if self._end >= 0:
+            os.close(self._end)
+        self._end = -1
+
     def close(self) -> None:
-        """Kill what still runs."""
-        if self.process.poll() is None:
+        """End what still runs: politely, by taking its terminal away, then not."""
+        self.hang_up()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        os.close(self._end)

@@ -12,7 +12,8 @@ import pytest
 from textual.pilot import Pilot
 
 from fake_console.screen_text import until, until_shown
-from fake_console.world import NOW, Console, business
+from fake_console.world import NOW, Console, business, task
+from umbel_backend.broker.why_waiting import Cause
 from umbel_backend.records import Gap
 from umbel_console.app import UmbelApp
 
@@ -107,4 +108,26 @@ def test_queues(snap_compare: Compare) -> None:
         Console(business()).app,
         terminal_size=(120, 14),
         run_before=settled("4", shows="no consumer"),
+    )
+
+
+def test_a_waiting_task_in_detail_at_80_by_24(snap_compare: Compare) -> None:
+    waiting = task(6, "PENDING", age_s=94, name="import.row", queue="exports", expires=NOW + 7200)
+    console = Console([waiting])
+    console.waiting.causes = [
+        Cause(kind="no consumer", sentence="No worker consumes from queue exports."),
+        Cause(kind="position", sentence="30 messages are before it in queue exports."),
+    ]
+    assert snap_compare(
+        console.app, terminal_size=(80, 24), run_before=settled("enter", shows="30 messages")
+    )
+
+
+def test_two_tasks_compared(snap_compare: Compare) -> None:
+    failed = next(record for record in business() if record.name == "billing.capture")
+    console = Console([failed, task(8, "SUCCESS", name="billing.capture", queue="high")])
+    assert snap_compare(
+        console.app,
+        terminal_size=(120, 36),
+        run_before=settled("space", "equals_sign", shows="fields differ"),
     )

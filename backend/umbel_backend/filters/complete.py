@@ -22,8 +22,11 @@ from umbel_backend.filters.fields import (
 from umbel_backend.filters.scan import FIELD_HEAD
 from umbel_backend.filters.tree import Pattern, lower_ascii, quote
 
-Values: TypeAlias = Callable[[str, str], Sequence[str]]
-"""From a field's name and what is typed of a value to known values; asked for texts and ids only."""
+Values: TypeAlias = Callable[[str, str], Sequence[str] | Mapping[str, str]]
+"""From a field's name and what is typed of a value to known values, each with what to say of it.
+
+Asked for the values of states, texts and ids; the states there are come by themselves.
+"""
 
 MOST: Final = 50
 _TIMES: Final = {
@@ -43,7 +46,9 @@ class Completion:
     text: str
     """What replaces the characters from ``start`` to ``end`` of the `Completions`."""
     meaning: str = ""
-    """Half a sentence about it; empty for a plain value."""
+    """Half a sentence about it, or how often it occurs; empty if there is nothing to say."""
+    is_value: bool = False
+    """It is a value and not the name of a field, behind which a value is still to come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +82,15 @@ def complete(
     field = fields.find(head[1])
     start = _value_start(before, head.end())
     typed = before[start:].lstrip('"').replace('\\"', '"')
-    options = () if field is None else _options(field, head[2], typed, values, levels)
+    options: Iterable[str] = ()
+    if field is not None:
+        options = _options(field, head[2], typed, values, levels)
     chosen = [each for each in options if lower_ascii(each).startswith(lower_ascii(typed))]
-    written = (Completion(quote(Pattern((each,)))) for each in dict.fromkeys(chosen))
+    notes = options if isinstance(options, Mapping) else {}
+    written = (
+        Completion(quote(Pattern((each,))), notes.get(each, ""), is_value=True)
+        for each in dict.fromkeys(chosen)
+    )
     return Completions(start, cursor, tuple(written)[:MOST])
 
 
@@ -125,12 +136,14 @@ def _sign(field: Field) -> str:
 
 def _options(
     field: Field, sign: str, typed: str, values: Values | None, levels: Mapping[str, int]
-) -> Iterable[str]:
+) -> Iterable[str] | Mapping[str, str]:
     match field.kind:
         case Kind.STATE:
-            return states.ALL
+            known = values(field.name, typed) if values else {}
+            notes = known if isinstance(known, Mapping) else {}
+            return {state: notes.get(state, "") for state in states.ALL}
         case Kind.PRIORITY:
-            return levels
+            return list(levels)
         case Kind.INSTANT if sign == ":":
             return ("today", "yesterday")
         case Kind.INSTANT | Kind.SINCE | Kind.UNTIL | Kind.DURATION:

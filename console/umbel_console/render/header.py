@@ -10,6 +10,17 @@ from umbel_console.render.context import DrawContext
 from umbel_console.render.line import Part, fit
 from umbel_console.render.time import coarse
 
+COLOURS = {
+    "red": "bad",
+    "orange": "held",
+    "yellow": "warn",
+    "green": "good",
+    "cyan": "running",
+    "blue": "waiting",
+    "magenta": "stopped",
+}
+"""What a banner's colour is called in the configuration file, and the role that has it."""
+
 QUIET_S = 10.0
 """A live connection without an event for this long says so."""
 
@@ -22,7 +33,9 @@ class HeaderFacts:
     broker: str
     """Masked: never with a password."""
     colour: str | None = None
-    """Role or hex colour of the context's banner."""
+    """Colour of the context's banner, one of `COLOURS`."""
+    who: str = ""
+    """The operator and what they may do: ``alice·admin``."""
     protected: bool = False
     read_only: bool = False
     state: str = "connecting"
@@ -57,6 +70,7 @@ def header_line(facts: HeaderFacts, draw: DrawContext, width: int) -> Text:
         Part(_count(facts.malformed, "malformed", draw, "warn", hide=True), 8),
         Part(cell(facts.recorder, "muted" if facts.recorder_ok else "warn"), 5),
         Part(_workers(facts, draw), 3, right=True),
+        Part(cell(f"{facts.who} " if facts.who else "", "muted"), 8, right=True),
     ]
     return fit(parts, width)
 
@@ -68,8 +82,8 @@ def _banner(facts: HeaderFacts, draw: DrawContext) -> Text:
     if facts.read_only:
         words.append("READ ONLY")
     text = draw.cell(f" {' · '.join(words) if draw.unicode else ' / '.join(words)} ")
-    role = facts.colour if facts.colour in ("good", "bad", "warn", "held", "waiting") else None
-    text.style = draw.palette.banner(role or ("bad" if facts.protected else "accent"))
+    role = COLOURS.get(facts.colour or "", "bad" if facts.protected else "accent")
+    text.style = draw.palette.banner(role)
     return text
 
 

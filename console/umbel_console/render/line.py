@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from umbel_console.render.text import width_of
+from umbel_console.render.text import shortened, width_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +21,15 @@ class Part:
     """It stands at the right end."""
 
 
-def fit(parts: Sequence[Part], width: int, *, gap: int = 2) -> Text:
-    """Lay ``parts`` out in exactly ``width`` cells, dropping the least important until they fit."""
+def fit(parts: Sequence[Part], width: int, *, gap: int = 2, unicode: bool = True) -> Text:
+    """Lay ``parts`` out in exactly ``width`` cells, dropping the least important until they fit.
+
+    Args:
+        parts: In their order.
+        width: Cells of the line.
+        gap: Cells between two parts.
+        unicode: Whether ``…`` may mark what was cut.
+    """
     kept = [part for part in parts if part.text.plain]
     while len(kept) > 1 and _length(kept, gap) > width:
         worst = max(kept, key=lambda part: part.rank)
@@ -33,12 +40,11 @@ def fit(parts: Sequence[Part], width: int, *, gap: int = 2) -> Text:
     right = _joined([part for part in kept if part.right], gap)
     space = width - width_of(left.plain) - width_of(right.plain)
     if space < 0:
-        left.truncate(max(0, width - width_of(right.plain)), overflow="ellipsis")
+        left = shortened(left, width - width_of(right.plain), unicode=unicode)
         space = max(0, width - width_of(left.plain) - width_of(right.plain))
     left.append(" " * space)
     left.append_text(right)
-    left.truncate(width, overflow="ellipsis")
-    return left
+    return shortened(left, width, unicode=unicode)
 
 
 def _length(parts: Sequence[Part], gap: int) -> int:

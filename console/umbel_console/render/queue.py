@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from rich.text import Text
@@ -9,6 +10,7 @@ from rich.text import Text
 from umbel_backend.records import QueueRecord
 from umbel_console.render.context import DrawContext
 from umbel_console.render.time import coarse, ticking
+from umbel_console.stores.queues import OLD_S
 
 
 class StateLook(NamedTuple):
@@ -40,6 +42,47 @@ def level_ready(record: QueueRecord, level: str, draw: DrawContext) -> int | Non
     return sum(counts) if counts else None
 
 
+def other_cell(record: QueueRecord, draw: DrawContext) -> Text:
+    """Draw what is ready on steps that have no name: the sum, and which steps they are."""
+    named = {str(number) for number in draw.levels}
+    others = {step: n for step, n in record.by_priority.items() if step not in named and n}
+    if not others:
+        return draw.cell("0", "muted") if record.by_priority else draw.nothing()
+    steps = ",".join(sorted(others, key=_step_order))
+    return draw.cell(f"{sum(others.values()):,} on {steps}")
+
+
+def levels_line(record: QueueRecord, draw: DrawContext) -> Text:
+    """Draw what is ready on every step, with the step's number and name, in the order of service."""
+    line = draw.empty()
+    for step in sorted(record.by_priority, key=_step_order):
+        word = draw.levels.get(int(step), "") if step.isdigit() else ""
+        if line.plain:
+            line.append("  ")
+        line.append_text(draw.cell(f"{step} {word} ".replace("  ", " "), "muted"))
+        line.append_text(count_cell(record.by_priority[step], draw))
+    return line
+
+
+def _step_order(step: str) -> tuple[int, str]:
+    return (int(step) if step.isdigit() else 1_000), step
+
+
+def ready_cell(record: QueueRecord, draw: DrawContext, *, grows: bool) -> Text:
+    """Draw how many wait, with an arrow if they become more and more."""
+    if not grows:
+        return count_cell(record.ready, draw)
+    return draw.cell(f"{draw.glyph('↑', '^')}{record.ready:,}", "warn")
+
+
+def level_cell(record: QueueRecord, level: str, draw: DrawContext) -> Text:
+    """Draw how many are ready on a level; from a million on in millions, READY has them all."""
+    value = level_ready(record, level, draw)
+    if value is None or value < 1_000_000:
+        return count_cell(value, draw)
+    return draw.cell(f"{value / 1e6:.1f}M")
+
+
 def count_cell(value: int | None, draw: DrawContext) -> Text:
     """Draw a number of messages; zero is dim."""
     return (
@@ -65,14 +108,25 @@ def oldest_cell(record: QueueRecord, draw: DrawContext) -> Text:
     """Draw how long the next message has waited at least."""
     if record.oldest_age_s is None:
         return draw.nothing()
-    return draw.cell(ticking(record.oldest_age_s))
+    old = record.oldest_age_s >= OLD_S and record.ready
+    return draw.cell(ticking(record.oldest_age_s), "warn" if old else "foreground")
 
 
 def drain_cell(record: QueueRecord, draw: DrawContext) -> Text:
     """Draw how long the queue needs to empty at the present rates."""
-    if not record.ready or record.in_rate is None or record.out_rate is None:
+    if not record.ready:
+        return draw.cell("0s", "muted")
+    if record.consumers == 0:
+        return draw.cell("never", "bad")
+    if record.in_rate is None or record.out_rate is None:
         return draw.nothing()
     pace = record.out_rate - record.in_rate
-    if pace <= 0:
+    # So slow that it would take years is not told from standing still.
+    if pace <= 0 or record.ready / pace > 366 * 86_400:
         return draw.cell("never", "warn")
     return draw.cell(coarse(record.ready / pace))
+
+
+def warnings_cell(warnings: Sequence[str], draw: DrawContext) -> Text:
+    """Draw what an operator should look at."""
+    return draw.cell(", ".join(warnings), "warn") if warnings else draw.empty()

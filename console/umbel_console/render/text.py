@@ -6,14 +6,16 @@ of the event path escapes too; this is the last gate, and the only one for what 
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from rich.cells import cell_len, get_character_cell_size
+from rich.text import Span, Text
 
 TAB_WIDTH = 4
 
-# Printable for Python, yet they change how wide a terminal draws the character before them, or
-# carry hidden text: variation selectors, joiners, the Hangul and Khmer fillers, tag-like marks.
+# Printable for Python, yet hidden, or drawn in a width on which terminals do not agree: variation
+# selectors, joiners, the Hangul and Khmer fillers, tag-like marks, the letters of flags, skin tones.
 _UNSEEN = frozenset(
     chr(code)
     for code in (
@@ -27,8 +29,18 @@ _UNSEEN = frozenset(
         *range(0x180B, 0x1810),
         *range(0xFE00, 0xFE10),
         *range(0xE0100, 0xE01F0),
+        *range(0x1F1E6, 0x1F200),
+        *range(0x1F3FB, 0x1F400),
     )
 )
+_MARKS = (
+    "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u0610-\u061a\u064b-\u065f"
+    "\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
+)
+_PILE = re.compile(f"([{_MARKS}]{{4}})([{_MARKS}]+)")
+"""More marks on one letter than any language writes: some terminals draw them over other lines."""
+_CARRIER = "\u25cc"
+"""The dotted circle, on which a mark is written that has no letter before it."""
 
 
 def clean_cell(text: str, *, unicode: bool = True) -> str:
@@ -45,9 +57,11 @@ def clean_cell(text: str, *, unicode: bool = True) -> str:
         )
     if not unicode:
         return "".join(map(_shown_ascii, text))
-    if text.isprintable() and _UNSEEN.isdisjoint(text):
-        return text
-    return "".join(map(_shown, text))
+    if not (text.isprintable() and _UNSEEN.isdisjoint(text)):
+        text = "".join(map(_shown, text))
+    if _PILE.search(text):
+        text = _PILE.sub(_shown_pile, text)
+    return text if get_character_cell_size(text[0]) else _CARRIER + text
 
 
 def clean_block(text: str, *, unicode: bool = True) -> str:
@@ -75,6 +89,20 @@ def cut(text: str, width: int, *, unicode: bool = True) -> str:
     return "".join(kept) + mark
 
 
+def shortened(text: Text, width: int, *, unicode: bool = True) -> Text:
+    """Return ``text`` in at most ``width`` cells, with a sign if it was longer, in its own styles."""
+    short = cut(text.plain, width, unicode=unicode)
+    if short == text.plain:
+        return text
+    # Rich fails on a span that ends beyond its text.
+    spans = [
+        Span(span.start, min(span.end, len(short)), span.style)
+        for span in text.spans
+        if span.start < len(short)
+    ]
+    return Text(short, style=text.style, no_wrap=True, end="", spans=spans)
+
+
 def cut_head(text: str, width: int, *, unicode: bool = True) -> str:
     """Return ``text`` like `cut`, but keep its tail."""
     if width_of(text) <= width:
@@ -86,6 +114,9 @@ def cut_head(text: str, width: int, *, unicode: bool = True) -> str:
         if room < 0:
             break
         kept.append(character)
+    while kept and not get_character_cell_size(kept[-1]):
+        # Its letter is cut off: it would be drawn on the sign.
+        kept.pop()
     return ("…" if unicode else "~") + "".join(reversed(kept)) if width > 0 else ""
 
 
@@ -104,6 +135,10 @@ def _shown(character: str) -> str:
     if unicodedata.category(character) == "Zs":
         return " "
     return _escape(character)
+
+
+def _shown_pile(match: re.Match[str]) -> str:
+    return match[1] + "".join(map(_escape, match[2]))
 
 
 def _shown_ascii(character: str) -> str:

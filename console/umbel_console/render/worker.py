@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from rich.text import Text
 
 from umbel_backend.records import WorkerRecord
 from umbel_console.render.context import DrawContext
-from umbel_console.render.time import ago, coarse, duration
+from umbel_console.render.time import ago, coarse, duration, ticking
 
 
 class StatusLook(NamedTuple):
@@ -50,18 +51,65 @@ def load_cell(record: WorkerRecord, draw: DrawContext) -> Text:
 
 
 def success_cell(record: WorkerRecord, draw: DrawContext) -> Text:
-    """Draw the share of successes since Umbel watches, rounded down."""
-    ended = record.succeeded + record.failed
-    if not ended:
+    """Draw the share of successes since it is watched, rounded down."""
+    share = success_share(record)
+    if share is None:
         return draw.nothing()
-    share = int(1000 * record.succeeded / ended) / 10
-    return draw.cell(f"{share:.1f}%", "foreground" if not record.failed else "warn")
+    return draw.cell(f"{int(1000 * share) / 10:.1f}%", "warn" if record.failed else "foreground")
+
+
+def failure_cell(record: WorkerRecord, draw: DrawContext) -> Text:
+    """Draw the share of failures since it is watched, rounded up."""
+    share = success_share(record)
+    if share is None:
+        return draw.nothing()
+    failed = math.ceil(1000 * (1 - share) - 1e-9) / 10
+    return draw.cell(f"{failed:.1f}%", "bad" if record.failed else "muted")
+
+
+def success_share(record: WorkerRecord) -> float | None:
+    """Return the share of successes among the ends that were seen, from 0 to 1; None without any."""
+    ended = record.succeeded + record.failed
+    return record.succeeded / ended if ended else None
 
 
 def average_cell(record: WorkerRecord, draw: DrawContext) -> Text:
     """Draw the mean runtime."""
-    mean_s = record.avg_runtime_s
-    return draw.nothing() if mean_s is None else draw.cell(duration(mean_s))
+    return seconds_cell(record.avg_runtime_s, draw)
+
+
+def seconds_cell(seconds: float | None, draw: DrawContext) -> Text:
+    """Draw a measured length."""
+    return draw.nothing() if seconds is None else draw.cell(duration(seconds))
+
+
+def memory_cell(record: WorkerRecord, draw: DrawContext) -> Text:
+    """Draw the most memory its parent process ever had; its children are not told."""
+    return draw.nothing() if record.memory_bytes is None else draw.cell(size(record.memory_bytes))
+
+
+def skew_cell(record: WorkerRecord, draw: DrawContext) -> Text:
+    """Draw by how much its clock is ahead of ours."""
+    skew_s = record.clock_skew_s
+    if skew_s is None:
+        return draw.nothing()
+    role = "bad" if abs(skew_s) >= 16 else "warn" if abs(skew_s) >= 1 else "muted"
+    return draw.cell(f"{skew_s:+.2f}s" if abs(skew_s) < 100 else f"{skew_s:+,.0f}s", role)
+
+
+def version_cell(record: WorkerRecord, draw: DrawContext) -> Text:
+    """Draw the version of its Celery."""
+    return draw.cell(record.celery_version, "muted") if record.celery_version else draw.nothing()
+
+
+def size(size_bytes: float) -> str:
+    """Return a number of bytes in the unit that fits: ``75 MB``."""
+    value = float(size_bytes)
+    for unit in ("B", "kB", "MB"):
+        if value < 999.5:
+            return f"{value:.0f} {unit}"
+        value /= 1000
+    return f"{value:.1f} GB"
 
 
 def loadavg_cell(record: WorkerRecord, draw: DrawContext) -> Text:
@@ -102,3 +150,21 @@ def events_cell(record: WorkerRecord, draw: DrawContext) -> Text:
     if record.task_events is None:
         return draw.nothing()
     return draw.cell("on", "muted") if record.task_events else draw.cell("off", "warn")
+
+
+_WHY = {
+    "late": "no heartbeat for {age}",
+    "not answering": "silent for {age}, but connected: busy or stopped",
+    "offline": "last heard of {age} ago",
+}
+
+
+def why_cell(record: WorkerRecord, draw: DrawContext) -> Text:
+    """Draw why its status is what it is; of one that is well, when it was heard of."""
+    if record.heartbeat_at is None:
+        return draw.cell("never heard of", "muted")
+    age = ticking(draw.now - record.heartbeat_at)
+    words = _WHY.get(record.status, "heard {age} ago").format(age=age)
+    if record.status == "offline" and record.stopped_at is not None:
+        words = f"went away {ago(record.stopped_at, draw.now)}"
+    return draw.cell(words, "muted")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Hashable, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 from rich.text import Text
 from textual import events, work
+from textual.app import ComposeResult
 from textual.binding import BindingType
 
 from umbel_backend.errors import UmbelError
@@ -20,13 +22,14 @@ from umbel_console.render.line import Part
 from umbel_console.render.time import moment
 from umbel_console.screens import task_columns
 from umbel_console.screens.task_list import TaskListScreen
-from umbel_console.services import History, Page, Total
+from umbel_console.services import Export, History, Page, Total
 from umbel_console.session import Session
 from umbel_console.widgets.filter_bar import FilterBar
+from umbel_console.widgets.histogram_strip import HistogramStrip
 from umbel_console.widgets.record_table import RecordTable
 
 ROWS = 20
-"""Rows of a page before the height of the table is known."""
+"""Tasks on a page that is to fill a table whose height is not known yet."""
 MOST_GAPS = 5
 """Most gaps drawn on one page; the line below them says how many more there are."""
 TYPING_S = 0.15
@@ -45,6 +48,7 @@ class HistoryScreen(TaskListScreen):
     """
 
     MODE = "history"
+    SORTS = False
     SCOPES = ("app", "screen", "history", "table")
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("history")]
 
@@ -71,6 +75,10 @@ class HistoryScreen(TaskListScreen):
             banner=_gap_line,
         )
 
+    def compose_above(self) -> ComposeResult:
+        """Draw how the matches lie in time."""
+        yield HistogramStrip(self.session.draw)
+
     def situation(self) -> Situation:
         """Return what decides which actions can be done."""
         page = self._page
@@ -80,6 +88,7 @@ class HistoryScreen(TaskListScreen):
             detail_open=self.detail.is_open,
             next_page=page is not None and page.older is not None,
             previous_page=page is not None and page.newer is not None,
+            has_history=self.session.history is not None,
         )
 
     # Reading
@@ -107,6 +116,7 @@ class HistoryScreen(TaskListScreen):
     @work(exclusive=True, group="typing", exit_on_error=False)
     async def _search(self) -> None:
         await asyncio.sleep(TYPING_S)
+        self.table.choose_anew()
         self.table.home()
         self._total = None
         self._ask(None)
@@ -125,18 +135,28 @@ class HistoryScreen(TaskListScreen):
         self._is_busy = True
         started = self.session.clock()
         try:
-            page = await history.page(chosen, at, self.table.view.height or ROWS, now)
+            page = await history.page(chosen, at, self._rows(), now)
             gaps = await history.gaps(page.start, page.end)
             self._took_s = self.session.clock() - started
             self._show(page, gaps, at, cursor_at_end)
             if self._total is None or at is None:
                 self._total = await history.total(chosen, now)
+                await self._draw_histogram(history, now)
             self._problem = None
         except UmbelError as error:
             self._problem = str(error)
         self._is_busy = False
         self.draw_status()
         self.table.tick()
+
+    async def _draw_histogram(self, history: History, now: float) -> None:
+        strip = self.query_one(HistogramStrip)
+        found = await history.histogram(self.bar.chosen, strip.most_slices, now)
+        gaps = [] if found is None else await history.gaps(found.start, found.end)
+        strip.show(found, gaps)
+
+    def _rows(self) -> int:
+        return self.session.settings.history_rows or self.table.view.height or ROWS
 
     def _show(self, page: Page, gaps: Sequence[Gap], at: Any, cursor_at_end: bool) -> None:
         turned = at != self._at
@@ -171,12 +191,46 @@ class HistoryScreen(TaskListScreen):
             self._number = max(1, self._number - 1)
             self._ask(self._page.newer, cursor_at_end)
 
+    def turns_page(self, by: int) -> bool:
+        """Return whether moving past the edge shows another page."""
+        situation = self.situation()
+        return situation.next_page if by > 0 else situation.previous_page
+
+    def on_record_table_sort_asked(self, event: RecordTable.SortAsked) -> None:
+        """Say that a click on the header cannot order the pages."""
+        self.sort_by(event.column)
+
     def on_record_table_past_end(self, event: RecordTable.PastEnd) -> None:
         """Turn the page when one moves past its edge."""
         if event.direction > 0:
             self.do_next_page()
         else:
             self._turn_back(cursor_at_end=True)
+
+    def do_export(self) -> None:
+        """Ask for a file and write to it what the filter matches."""
+        from umbel_console.screens.export_dialog import ExportDialog
+
+        history, chosen, now = self.session.history, self.bar.chosen, self.session.clock()
+        assert history is not None, "the action is disabled without"
+
+        def begin(path: Path, format: str, replace: bool) -> Export:
+            return history.export(chosen, path, format, replace=replace, now=now)
+
+        self.app.push_screen(
+            ExportDialog(self.session, self._what_matches(), begin, Path.cwd()), self._exported
+        )
+
+    def _what_matches(self) -> str:
+        total, chosen = self._total, self.bar.chosen
+        bound = "" if total is None or total.is_exact else "more than "
+        number = "the" if total is None else f"{bound}{total.count:,}"
+        noun = "task" if total is not None and total.count == 1 else "tasks"
+        return f"{number} {noun} recorded" if chosen is None else f"{number} {noun}: {chosen.text}"
+
+    def _exported(self, sentence: str | None) -> None:
+        if sentence is not None:
+            self.say(sentence)
 
     def do_refresh(self) -> None:
         """Read the page again."""

@@ -2,134 +2,191 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from textual import work
+from textual.screen import Screen
 
-from textual.app import ComposeResult
-
+from umbel_backend.errors import UmbelError
 from umbel_backend.records import QueueRecord
 from umbel_console.render import queue as cells
+from umbel_console.render.charts import sparkline
+from umbel_console.render.context import DrawContext
 from umbel_console.render.time import ago
-from umbel_console.screens.simple_list import SimpleListScreen
-from umbel_console.widgets.columns import Column, plain
+from umbel_console.render.words import counted
+from umbel_console.screens.figures import figure, name_column, state_column, text_column
+from umbel_console.screens.narrowed_list import NarrowedListScreen
+from umbel_console.session import Session
+from umbel_console.stores.narrowing import Facts
+from umbel_console.stores.queues import TREND_EVERY_S, TREND_S, QueueStore
+from umbel_console.widgets.columns import Column
 from umbel_console.widgets.record_table import RecordTable
 
-
-def _sort(read: Callable[[QueueRecord], float | None]) -> Callable[[QueueRecord, float], Any]:
-    def key(record: QueueRecord, now: float) -> tuple[float, str]:
-        value = read(record)
-        return -1.0 if value is None else value, record.name
-
-    return key
-
-
-def _figure(
-    key: str,
-    label: str,
-    width: int,
-    render: Any,
-    rank: int,
-    read: Callable[[QueueRecord], float | None] | None = None,
-) -> Column[QueueRecord]:
-    return Column(
-        key=key,
-        label=label,
-        render=render,
-        width=width,
-        align="right",
-        rank=rank,
-        sort_key=None if read is None else _sort(read),
-        newest_first=True,
-    )
+SLICES = 12
 
 
 def _level(level: str, label: str, rank: int) -> Column[QueueRecord]:
-    return _figure(
+    return figure(
         level,
         label,
         7,
-        lambda record, draw, width: cells.count_cell(cells.level_ready(record, level, draw), draw),
-        rank,
+        lambda queue, draw: cells.level_cell(queue, level, draw),
+        rank=rank,
     )
 
 
-COLUMNS: tuple[Column[QueueRecord], ...] = (
-    Column(
-        key="queue",
-        label="QUEUE",
-        render=lambda record, draw, width: draw.cell(record.name),
-        width=14,
-        flex=2,
-        most=40,
-        sort_key=lambda record, now: record.name,
-    ),
-    Column(
-        key="state",
-        label="STATE",
-        render=plain(cells.state_cell),
-        width=13,
-        sort_key=lambda record, now: (record.state, record.name),
-    ),
-    _figure(
-        "ready",
-        "READY",
-        9,
-        lambda record, draw, width: cells.count_cell(record.ready, draw),
-        0,
-        lambda record: record.ready,
-    ),
-    _level("high", "HIGH", 5),
-    _level("normal", "NORM", 6),
-    _level("low", "LOW", 7),
-    _figure(
-        "unacked",
-        "UNACKED",
-        8,
-        lambda record, draw, width: cells.count_cell(record.unacked, draw),
-        2,
-        lambda record: record.unacked,
-    ),
-    _figure("in", "IN/s", 6, lambda record, draw, width: cells.rate_cell(record.in_rate, draw), 8),
-    _figure(
-        "out", "OUT/s", 6, lambda record, draw, width: cells.rate_cell(record.out_rate, draw), 8
-    ),
-    _figure("oldest", "OLDEST", 8, plain(cells.oldest_cell), 3, lambda record: record.oldest_age_s),
-    _figure("drain", "DRAIN", 6, plain(cells.drain_cell), 9),
-    _figure(
-        "consumers", "CONSUMERS", 9, plain(cells.consumers_cell), 1, lambda record: record.consumers
-    ),
-)
+def columns(queues: QueueStore) -> tuple[Column[QueueRecord], ...]:
+    """Return the columns; trend and warnings come from the store."""
+
+    def warnings(record: QueueRecord, draw: DrawContext) -> list[str]:
+        return queues.warnings(record, draw.now)
+
+    def grows(record: QueueRecord, draw: DrawContext) -> bool:
+        return any(warning.startswith("grows") for warning in warnings(record, draw))
+
+    return (
+        name_column("queue", "QUEUE", lambda queue: queue.name, width=12, most=40),
+        state_column(
+            "state",
+            cells.state_cell,
+            tuple(cells.LOOKS)[::-1],
+            lambda queue: queue.state,
+            width=13,
+        ),
+        figure(
+            "ready",
+            "READY",
+            10,
+            lambda queue, draw: cells.ready_cell(queue, draw, grows=grows(queue, draw)),
+            rank=0,
+            by=lambda queue: queue.ready,
+        ),
+        _level("high", "HIGH", 7),
+        _level("normal", "NORM", 8),
+        _level("low", "LOW", 9),
+        figure("other", "OTHER", 9, cells.other_cell, rank=10),
+        figure(
+            "unacked",
+            "UNACKED",
+            7,
+            lambda queue, draw: cells.count_cell(queue.unacked, draw),
+            rank=2,
+            by=lambda queue: queue.unacked,
+        ),
+        figure(
+            "in",
+            "IN/s",
+            6,
+            lambda queue, draw: cells.rate_cell(queue.in_rate, draw),
+            rank=11,
+            by=lambda queue: queue.in_rate,
+        ),
+        figure(
+            "out",
+            "OUT/s",
+            6,
+            lambda queue, draw: cells.rate_cell(queue.out_rate, draw),
+            rank=12,
+            by=lambda queue: queue.out_rate,
+        ),
+        figure(
+            "oldest", "OLDEST", 7, cells.oldest_cell, rank=3, by=lambda queue: queue.oldest_age_s
+        ),
+        figure("drain", "DRAIN", 5, cells.drain_cell, rank=4),
+        figure(
+            "consumers",
+            "CONSUMERS",
+            9,
+            cells.consumers_cell,
+            rank=1,
+            by=lambda queue: queue.consumers,
+        ),
+        text_column(
+            "trend",
+            "LAST 30 min",
+            SLICES,
+            lambda queue, draw: sparkline(
+                queues.trend(queue.name, draw.now, SLICES), SLICES, "waiting", draw, high=5
+            ),
+            rank=6,
+        ),
+        text_column(
+            "warnings",
+            "LOOK AT",
+            20,
+            lambda queue, draw: cells.warnings_cell(warnings(queue, draw), draw),
+            rank=13,
+            flex=1,
+        ),
+    )
 
 
-class QueuesScreen(SimpleListScreen):
+class QueuesScreen(NarrowedListScreen):
     """The queues."""
 
     MODE = "queues"
+    FIELDS = ("queue",)
 
-    def compose_body(self) -> ComposeResult:
-        """Lay out the table."""
-        yield RecordTable[QueueRecord](
-            COLUMNS,
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._asked_trends = False
+
+    def compose_table(self) -> RecordTable[QueueRecord]:
+        """Make the table."""
+        return RecordTable(
+            columns(self.session.queues),
             key=lambda record: record.name,
             draw=self.session.draw,
-            moment=lambda record, now: record.read_at,
+            moment=lambda record, now: (record.read_at, self.session.queues.trends_read),
             empty=self._why_empty,
         )
 
-    def records(self) -> list[QueueRecord]:
+    def all_records(self) -> list[QueueRecord]:
         """Return the queues."""
         return self.session.queues.records()
 
+    def facts(self, record: QueueRecord) -> Facts:
+        """Return what can be searched of a queue: its name, its state, what is to be looked at."""
+        warnings = self.session.queues.warnings(record, self.session.clock())
+        return {"queue": (record.name,), "other": (record.state, *warnings)}
+
+    def detail_of(self, key: str) -> Screen[None]:
+        """Make the screen of one queue."""
+        from umbel_console.screens.queue_detail import QueueDetailScreen
+
+        return QueueDetailScreen(self.session, key)
+
+    def refresh_body(self) -> None:
+        """Show the queues; how they stood before this console began is read once."""
+        super().refresh_body()
+        if self.session.history is not None and not self._asked_trends:
+            self._asked_trends = True
+            self._remember(self.session.clock())
+
+    @work(exclusive=True, exit_on_error=False)
+    async def _remember(self, now: float) -> None:
+        history = self.session.history
+        if history is None:
+            return
+        try:
+            self.session.queues.remember(
+                await history.queue_trends(now - TREND_S, now, TREND_EVERY_S)
+            )
+        except UmbelError as error:
+            self.session.history_problem = str(error)
+
     def told(self) -> str:
-        """Tell how many there are, and how old the figures are."""
-        queues = self.session.queues
-        waiting = sum(record.ready for record in queues.records())
-        words = f"{len(queues)} queues, {waiting:,} messages ready"
-        if queues.read_at is None:
-            return words
-        return f"{words}, read {ago(queues.read_at, self.session.clock())}"
+        """Tell how many there are, how many need a look, and how old the figures are."""
+        queues, now = self.session.queues, self.session.clock()
+        records = queues.records()
+        ready = sum(record.ready for record in records)
+        words = f"{counted(len(records), 'queue')}, {counted(ready, 'message')} ready"
+        suspicious = sum(bool(queues.warnings(record, now)) for record in records)
+        words += f", {suspicious} to look at" if suspicious else ""
+        return words if queues.read_at is None else f"{words}, read {ago(queues.read_at, now)}"
 
     def _why_empty(self) -> str:
+        hidden = self.why_none_matches("queues", len(self.session.queues))
+        if hidden is not None:
+            return hidden
         problems = self.session.problems()
         if problems:
             return problems[0]

@@ -7,6 +7,7 @@ from typing import Any
 
 from umbel_console.actions import Situation
 from umbel_console.render.line import Part
+from umbel_console.screens.sort_menu import cycled
 from umbel_console.screens.tab import TabScreen
 from umbel_console.session import Session
 from umbel_console.widgets.painter import Sort
@@ -48,9 +49,10 @@ class SimpleListScreen(TabScreen):
         return Situation(has_record=self.table.record is not None, can_open=False)
 
     def on_record_table_sort_asked(self, event: RecordTable.SortAsked) -> None:
-        """Order by the clicked column; a second click turns the order round."""
-        again = self._sort is not None and self._sort.column == event.column
-        self.sort_by(event.column, not self._sort.descending if again and self._sort else None)
+        """Order by the clicked column; a second click turns the order round, a third drops it."""
+        column = next(each for each in self.table.columns if each.key == event.column)
+        sort = cycled(self._sort, column)
+        self.sort_by(*((None,) if sort is None else (sort.column, sort.descending)))
 
     def sort_by(self, column: str | None, descending: bool | None = None) -> None:
         """Order by ``column``; None goes back to the order by name."""
@@ -59,16 +61,26 @@ class SimpleListScreen(TabScreen):
             found = next(each for each in self.table.columns if each.key == column)
             self._sort = Sort(column, found.newest_first if descending is None else descending)
         self.table.sort = self._sort
+        self.table.choose_anew()
         self.refresh_body()
 
     def status_parts(self) -> list[Part]:
         """Tell how many there are."""
         draw = self.session.draw()
         parts = [Part(draw.cell(f" {self.told()}", "muted"))]
-        if len(self.table.marks):
-            parts.append(Part(draw.cell(f"{len(self.table.marks):,} marked", "accent"), 1))
-        if self.table.is_frozen:
+        table = self.table
+        if len(table.marks):
+            hidden = table.hidden_marks()
+            words = f"{len(table.marks):,} marked" + (f", {hidden:,} gone" if hidden else "")
+            parts.append(Part(draw.cell(words, "accent"), 1))
+        if self._sort is not None:
+            words = f"sort {self._sort.column} {self._sort.arrow(draw)}"
+            parts.append(Part(draw.cell(words, "muted"), 3))
+        if table.is_frozen:
             parts.append(Part(draw.cell("frozen, . goes on", "warn", bold=True)))
+        new = table.new_count()
+        if new:
+            parts.append(Part(draw.cell(f"{new:,} new", "accent"), 2))
         return parts
 
     def _column(self) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from rich.style import Style
 from rich.text import Text
@@ -12,21 +12,24 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.message import Message
-from textual.screen import Screen
 from textual.timer import Timer
+from textual.widgets import Static
 
-from umbel_console import actions
+from umbel_console import actions, themes
 from umbel_console.actions import Situation
 from umbel_console.render.header import header_line
 from umbel_console.render.line import Part
-from umbel_console.render.palette import PALETTES
+from umbel_console.render.text import width_of
+from umbel_console.screens.table_acts import TableActs
 from umbel_console.session import Session
 from umbel_console.widgets.command_bar import CommandBar
 from umbel_console.widgets.filter_bar import FilterBar
 from umbel_console.widgets.line import Line
 from umbel_console.widgets.record_table import RecordTable
+from umbel_console.widgets.span_update import SpanDisplay
 
 TABS: tuple[tuple[str, str, str], ...] = (
+    ("overview", "0", "Overview"),
     ("tasks", "1", "Tasks"),
     ("history", "2", "History"),
     ("workers", "3", "Workers"),
@@ -39,7 +42,7 @@ SAID_S = 6.0
 """How long the status line keeps a sentence said to the operator."""
 
 
-class TabScreen(Screen[None]):
+class TabScreen(TableActs):
     """One tab. A subclass gives ``MODE``, ``SCOPES`` and what stands between tabs and status line.
 
     Args:
@@ -49,11 +52,14 @@ class TabScreen(Screen[None]):
     AUTO_FOCUS = "RecordTable"
     MODE: ClassVar[str] = ""
     SCOPES: ClassVar[tuple[actions.Scope, ...]] = ("app", "screen", "table")
+    NOT_IN_FOOTER: ClassVar[frozenset[str]] = frozenset()
+    """Ids of actions that mean nothing here."""
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("screen")]
     DEFAULT_CSS = """
     TabScreen { layout: vertical; }
     TabScreen #body { height: 1fr; }
     TabScreen #footer { margin: 0; }
+    TabScreen #problem { height: auto; max-height: 3; display: none; }
     """
 
     def __init__(self, session: Session) -> None:
@@ -64,6 +70,7 @@ class TabScreen(Screen[None]):
         self._said: tuple[str, str, float] | None = None
         self._look: object = None
         self._news: object = None
+        self._problem_shown = ""
 
     class Asked(Message):
         """The app is to do something; ``verb`` is an action of its scope, or ``ask_again``."""
@@ -89,6 +96,9 @@ class TabScreen(Screen[None]):
     def refresh_body(self) -> None:
         """Bring the body up to date; called on the screen's clock while it is shown."""
 
+    async def ready_for_keys(self) -> None:
+        """Wait until what the last action opens can take the keys."""
+
     def keys_in_detail(self) -> bool:
         """Whether the keys go to the detail of a record now."""
         return False
@@ -101,11 +111,6 @@ class TabScreen(Screen[None]):
         """Return what decides which actions can be done."""
         return Situation(has_record=self.table.record is not None)
 
-    @property
-    def table(self) -> RecordTable[Any]:
-        """The screen's table."""
-        return self.query_one(RecordTable)
-
     # The frame
 
     def compose(self) -> ComposeResult:
@@ -113,12 +118,14 @@ class TabScreen(Screen[None]):
         yield Line(id="header")
         yield Line(gap=0, id="tabs")
         yield from self.compose_body()
+        yield Static(id="problem")
         yield Line(id="status")
         yield CommandBar(self.session.draw, self._command_words)
         yield Line(gap=2, id="footer")
 
     def on_mount(self) -> None:
         """Draw the first frame and give the table the keys."""
+        self.restore_columns()
         self.table.focus()
         self.redraw()
 
@@ -126,9 +133,9 @@ class TabScreen(Screen[None]):
         """Start the clock; a screen that is not shown does no work."""
         if self._look is not self.session.palette:
             self.redraw()
-        self._tick()
+        self._bring_up_to_date()
         if self._clock is None:
-            self._clock = self.set_interval(1 / self.session.settings.refresh_hz, self._tick)
+            self._clock = self.set_interval(self._usual_s, self._tick)
         else:
             self._clock.resume()
 
@@ -148,6 +155,7 @@ class TabScreen(Screen[None]):
     def redraw(self) -> None:
         """Draw everything anew, in the present colours."""
         self._look = self.session.palette
+        self._problem_shown = ""
         self._draw_frame()
         for bar in self.query(FilterBar):
             bar.redraw()
@@ -155,6 +163,15 @@ class TabScreen(Screen[None]):
         self.table.redraw()
 
     def _tick(self) -> None:
+        if not isinstance(self.app, SpanDisplay) or self.app.pace.due(self._usual_s):
+            self._bring_up_to_date()
+
+    def look(self) -> None:
+        """Show what is new now, without waiting for the clock."""
+        if self._clock is not None:
+            self._bring_up_to_date()
+
+    def _bring_up_to_date(self) -> None:
         session = self.session
         news = (session.freshness.state, session.recorder, len(session.workers))
         if news != self._news or time.monotonic() - self._header_at >= HEADER_EVERY_S:
@@ -162,6 +179,10 @@ class TabScreen(Screen[None]):
             self._draw_frame()
         self.refresh_body()
         self.draw_status()
+
+    @property
+    def _usual_s(self) -> float:
+        return 1 / self.session.settings.refresh_hz
 
     def _draw_frame(self) -> None:
         self._header_at = time.monotonic()
@@ -203,11 +224,19 @@ class TabScreen(Screen[None]):
             return str(len(session.queues) or "")
         return ""
 
+    def help_scopes(self) -> tuple[actions.Scope, ...]:
+        """Return the scopes whose keys the help lists."""
+        return self.SCOPES
+
+    def footer_actions(self) -> list[actions.Action]:
+        """Return the actions the footer shows now."""
+        return actions.footer(self.SCOPES, detail=self.keys_in_detail(), without=self.NOT_IN_FOOTER)
+
     def _footer(self) -> list[Part]:
         draw = self.session.draw()
         parts = []
         key_map = self.session.settings.key_map
-        for number, action in enumerate(actions.footer(self.SCOPES, detail=self.keys_in_detail())):
+        for number, action in enumerate(self.footer_actions()):
             off = action.why_disabled(self.situation()) is not None
             keys = f" {actions.keys_of(action, key_map, unicode=draw.unicode)}"
             text = draw.empty()
@@ -224,10 +253,32 @@ class TabScreen(Screen[None]):
             parts = [Part(draw.cell(f" {self._said[0]}", self._said[1]), 1)]
         else:
             parts = self.status_parts()
-        problems = self.problems()
-        if problems:
-            parts.append(Part(draw.cell(f" {problems[0]} ", "bad"), 0, right=True))
+        slow = self.app.pace.words(self._usual_s) if isinstance(self.app, SpanDisplay) else ""
+        if slow:
+            parts.append(Part(draw.cell(f"{slow} ", "warn"), 1, right=True))
+        problem = next(iter(self.problems()), "")
+        opening = self.session.opening
+        if opening and not problem:
+            parts.append(Part(draw.cell(f"{opening} ", "muted"), 3, right=True))
+        beside = f" {problem} "
+        # What was said is gone in a moment; the problem gets a line of its own where both do not fit.
+        fits = sum(width_of(part.text.plain) + 2 for part in parts) + width_of(beside)
+        has_room = bool(problem) and fits <= self.size.width
+        if has_room:
+            parts.append(Part(draw.cell(beside, "bad"), 0, right=True))
+        self._show_problem("" if has_room else problem)
         self.query_one("#status", Line).show(parts)
+
+    def _show_problem(self, sentence: str) -> None:
+        """Show a sentence that the status line has no room for, above it, wrapped."""
+        if sentence == self._problem_shown:
+            return
+        self._problem_shown = sentence
+        line = self.query_one("#problem", Static)
+        words = self.session.draw().cell(f" {sentence}", "bad")
+        words.no_wrap = False
+        line.update(words)
+        line.display = bool(sentence)
 
     def problems(self) -> list[str]:
         """Return what is wrong now, the worst first."""
@@ -273,10 +324,6 @@ class TabScreen(Screen[None]):
                 bar.put("")
         self.table.focus()
 
-    def do_sort(self) -> None:
-        """Open the command bar at ``sort``."""
-        self.open_command_bar("sort ")
-
     def do_command_bar(self) -> None:
         """Open the command bar, empty."""
         self.open_command_bar()
@@ -289,14 +336,6 @@ class TabScreen(Screen[None]):
         """Ask everything again."""
         self.post_message(self.Asked("ask_again"))
         self.say("Asking broker, workers and database again.")
-
-    def do_copy(self) -> None:
-        """Copy the id under the cursor."""
-        record = self.table.record
-        if record is not None:
-            key = self.table.key_of(record)
-            self.app.copy_to_clipboard(key)
-            self.say(f"Copied {key} (if your terminal allows it).")
 
     # Messages
 
@@ -328,7 +367,9 @@ class TabScreen(Screen[None]):
         words: dict[str, Sequence[str]] = {mode: () for mode, _, _ in TABS}
         words["filter"] = ()
         words["sort"] = [c.key for c in self.table.columns if c.sort_key is not None]
-        words["theme"] = list(PALETTES)
+        words["theme"] = themes.names()
+        words["view"] = self.session.preferences.names("views")
+        words["context"] = sorted(self.session.settings.contexts)
         words["help"] = words["quit"] = ()
         return words
 
@@ -354,7 +395,3 @@ class TabScreen(Screen[None]):
             self.sort_by(name, None if not way else way.startswith("d"))
         else:
             self.say(f"Sort by one of {', '.join(keys)}; nothing sorts as usual.", "warn")
-
-    def sort_by(self, column: str | None, descending: bool | None = None) -> None:
-        """Order by ``column``; None is the screen's own order."""
-        self.say("This table has one order only.", "warn")

@@ -36,6 +36,13 @@ def _number(
     return key
 
 
+def _share_done(record: TaskRecord) -> float | None:
+    progress = record.progress
+    if progress is None or not progress.total:
+        return None
+    return progress.current / progress.total
+
+
 STATE: Column[TaskRecord] = Column(
     key="state",
     label="STATE",
@@ -107,6 +114,8 @@ PROGRESS = Column(
     flex=2,
     most=32,
     rank=3,
+    sort_key=_number(lambda record, now: _share_done(record)),
+    newest_first=True,
 )
 TRY = Column(
     key="retries",
@@ -119,14 +128,41 @@ TRY = Column(
     newest_first=True,
 )
 ARGS = Column(
-    key="args", label="ARGS", render=plain(cells.arguments_cell), width=14, flex=4, rank=9
+    key="args",
+    label="ARGS",
+    render=plain(cells.arguments_cell),
+    width=14,
+    flex=4,
+    rank=9,
+    sort_key=_text(lambda record: f"{record.args or ''} {record.kwargs or ''}".strip() or None),
 )
 WHEN = Column(
-    key="when", label="WHEN", render=plain(cells.when_cell), width=8, rank=4, align="right"
+    key="when",
+    label="WHEN",
+    render=plain(cells.when_cell),
+    width=8,
+    rank=4,
+    align="right",
+    sort_key=_number(lambda record, now: record.state_at),
+    newest_first=True,
 )
-AT = Column(key="at", label="LAST CHANGE", render=plain(cells.clock_cell), width=19, rank=8)
+AT = Column(
+    key="at",
+    label="LAST CHANGE",
+    render=plain(cells.clock_cell),
+    width=19,
+    rank=8,
+    sort_key=_number(lambda record, now: record.state_at),
+    newest_first=True,
+)
 RUNTIME = Column(
-    key="runtime", label="RUNTIME", render=plain(cells.runtime_cell), width=8, align="right"
+    key="runtime",
+    label="RUNTIME",
+    render=plain(cells.runtime_cell),
+    width=8,
+    align="right",
+    sort_key=_number(lambda record, now: record.runtime_s),
+    newest_first=True,
 )
 OUTCOME = Column(
     key="outcome",
@@ -136,6 +172,7 @@ OUTCOME = Column(
     flex=3,
     most=60,
     rank=3,
+    sort_key=_text(lambda record: record.exception or record.result),
 )
 
 LIVE = (STATE, TASK, ID, WORKER, QUEUE, PRIORITY, ELAPSED, PROGRESS, TRY, ARGS)

@@ -12,32 +12,31 @@ from umbel_backend.records import TaskRecord
 from umbel_console.actions import Situation
 from umbel_console.render.context import DrawContext
 from umbel_console.render.line import Part
-from umbel_console.screens.tab import TabScreen
+from umbel_console.screens.filtered import FilteredScreen
 from umbel_console.screens.task_detail import WIDE, TaskDetail
-from umbel_console.widgets.filter_bar import FilterBar
 from umbel_console.widgets.record_table import RecordTable
 
 
-class TaskListScreen(TabScreen):
+class TaskListScreen(FilteredScreen):
     """A tab that lists tasks. A subclass makes the table and fills it."""
 
     def compose_table(self) -> RecordTable[Any]:
         """Make the table."""
         raise NotImplementedError
 
+    def compose_above(self) -> ComposeResult:
+        """Yield what stands between the filter bar and the table."""
+        yield from ()
+
     def compose_body(self) -> ComposeResult:
         """Lay out filter bar, table and detail."""
         session = self.session
-        yield FilterBar(session.draw, read=session.read_filter, suggest=session.suggest_filter)
+        yield self.make_bar()
         with Horizontal(id="body"):
             with Vertical(id="list"):
+                yield from self.compose_above()
                 yield self.compose_table()
             yield TaskDetail(session)
-
-    @property
-    def bar(self) -> FilterBar:
-        """The filter bar."""
-        return self.query_one(FilterBar)
 
     @property
     def detail(self) -> TaskDetail:
@@ -64,22 +63,48 @@ class TaskListScreen(TabScreen):
         return focused is not None and self.detail in focused.ancestors
 
     def do_open(self) -> None:
-        """Open the task under the cursor."""
-        self.table.action_open()
+        """Open the task under the cursor, at once: the next key is the detail's already."""
+        record = self.task_under_cursor
+        if record is None:
+            return
+        with self.table.prevent(RecordTable.Opened):
+            self.table.action_open()
+        self._show_detail(record.id)
+
+    def do_compare(self) -> None:
+        """Put two marked tasks side by side, or the marked one and the one under the cursor."""
+        from umbel_console.screens.compare import CompareScreen, to_compare
+
+        record = self.task_under_cursor
+        chosen = to_compare(self.table.marks.keys(), None if record is None else record.id)
+        if isinstance(chosen, str):
+            self.say(chosen, "warn")
+        else:
+            self.app.push_screen(CompareScreen(self.session, *chosen))
 
     def do_back(self) -> None:
-        """Close the detail first."""
+        """Close the detail first, then the filter pane."""
         if self.detail.is_open:
-            self.detail.close()
-            self.remove_class("-detail")
+            self.close_detail()
             self.table.focus()
+        elif self.has_class("-pane"):
+            self.close_pane()
         else:
             super().do_back()
 
+    def close_detail(self) -> None:
+        """Close the detail, if it is open."""
+        if self.detail.is_open:
+            self.detail.close()
+            self.remove_class("-detail")
+
     def on_record_table_opened(self, event: RecordTable.Opened) -> None:
         """Show the detail beside the table, or over it where there is no room."""
+        self._show_detail(event.key)
+
+    def _show_detail(self, task_id: str) -> None:
         self.add_class("-detail")
-        self.detail.open(event.key, self.task_under_cursor)
+        self.detail.open(task_id, self.task_under_cursor)
         self.detail.focus()
 
     def on_record_table_moved(self, event: RecordTable.Moved) -> None:
@@ -88,19 +113,12 @@ class TaskListScreen(TabScreen):
         if self.detail.is_open and record is not None and self.size.width >= WIDE:
             self.detail.open(record.id, record)
 
-    def filter_part(self, draw: DrawContext) -> list[Part]:
-        """Return which filter holds while the one that is typed has a mistake."""
-        if not self.bar.has_mistake:
-            return []
-        chosen = self.bar.chosen
-        return [Part(draw.cell(f"shown: {chosen.text if chosen else 'all'}", "warn"), 1)]
-
     def marks_part(self, draw: DrawContext, rows: Sequence[Any]) -> list[Part]:
         """Return how many are marked, and how many of them cannot be seen now."""
         table = self.table
         if not len(table.marks):
             return []
-        hidden = table.marks.hidden(table.key_of(record) for record in rows)
+        hidden, why = table.hidden_marks(), "hidden by filter" if self.bar.chosen else "not in view"
         words = f"{len(table.marks):,} marked"
-        words += f" ({hidden:,} not in view)" if hidden else ""
+        words += f", {hidden:,} {why}" if hidden else ""
         return [Part(draw.cell(words, "accent"), 1)]

@@ -66,6 +66,7 @@ class TasksScreen(TaskListScreen):
         column = next(
             (c for c in self.table.columns if self._sort and c.key == self._sort.column), None
         )
+        self.table.choose_anew()
         key = calm_order if column is None or column.sort_key is None else column.sort_key
         self._selection.choose(
             predicate=predicate,

@@ -2,131 +2,132 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from textual import work
+from textual.screen import Screen
 
-from textual.app import ComposeResult
-
+from umbel_backend.errors import UmbelError
 from umbel_backend.records import WorkerRecord
 from umbel_console.render import worker as cells
-from umbel_console.screens.simple_list import SimpleListScreen
-from umbel_console.widgets.columns import Column, plain
+from umbel_console.screens.figures import figure, name_column, state_column, text_column
+from umbel_console.screens.narrowed_list import NarrowedListScreen
+from umbel_console.session import Session
+from umbel_console.stores.narrowing import Facts
+from umbel_console.widgets.columns import Column
 from umbel_console.widgets.record_table import RecordTable
 
-
-def _sort(read: Callable[[WorkerRecord], float | None]) -> Callable[[WorkerRecord, float], Any]:
-    def key(record: WorkerRecord, now: float) -> tuple[float, str]:
-        value = read(record)
-        return -1.0 if value is None else value, record.hostname
-
-    return key
-
-
-def _count(key: str, label: str, width: int, read: Any, rank: int) -> Column[WorkerRecord]:
-    return Column(
-        key=key,
-        label=label,
-        render=lambda record, draw, w: cells.number_cell(read(record), draw),
-        width=width,
-        align="right",
-        rank=rank,
-        sort_key=_sort(read),
-        newest_first=True,
-    )
-
+REMEMBERED_S = 86_400.0
+"""Workers not heard of for longer are not listed: a node name that will not come back is no news."""
+READ_EVERY_S = 10.0
 
 COLUMNS: tuple[Column[WorkerRecord], ...] = (
-    Column(
-        key="worker",
-        label="WORKER",
-        render=lambda record, draw, width: draw.cell(record.hostname),
-        width=16,
-        flex=2,
-        most=36,
-        sort_key=lambda record, now: record.hostname,
+    name_column("worker", "WORKER", lambda worker: worker.hostname, width=16, most=36),
+    state_column("status", cells.status_cell, tuple(cells.LOOKS), lambda worker: worker.status),
+    figure("busy", "BUSY", 6, cells.load_cell, rank=0, by=lambda worker: worker.active),
+    figure(
+        "reserved",
+        "RESERVED",
+        8,
+        lambda worker, draw: cells.number_cell(worker.reserved, draw),
+        rank=6,
+        by=lambda worker: worker.reserved,
     ),
-    Column(
-        key="status",
-        label="STATUS",
-        render=plain(cells.status_cell),
-        width=15,
-        sort_key=lambda record, now: (record.status, record.hostname),
+    figure(
+        "processed",
+        "PROCESSED",
+        10,
+        lambda worker, draw: cells.number_cell(worker.processed, draw),
+        rank=4,
+        by=lambda worker: worker.processed,
     ),
-    Column(
-        key="busy",
-        label="BUSY",
-        render=plain(cells.load_cell),
-        width=6,
-        align="right",
-        sort_key=_sort(lambda record: record.active),
-        newest_first=True,
+    figure("success", "SUCCESS", 7, cells.success_cell, rank=9, by=cells.success_share),
+    figure(
+        "failed",
+        "FAILED",
+        7,
+        cells.failure_cell,
+        rank=3,
+        by=lambda worker: None if (share := cells.success_share(worker)) is None else 1 - share,
     ),
-    _count("reserved", "RESERVED", 8, lambda record: record.reserved, 6),
-    _count("processed", "PROCESSED", 10, lambda record: record.processed, 4),
-    _count("failed", "FAILED", 7, lambda record: record.failed, 3),
-    Column(
-        key="success",
-        label="SUCCESS",
-        render=plain(cells.success_cell),
-        width=7,
-        align="right",
+    figure("average", "AVG", 7, cells.average_cell, rank=5, by=lambda worker: worker.avg_runtime_s),
+    figure(
+        "p95",
+        "P95",
+        7,
+        lambda worker, draw: cells.seconds_cell(worker.p95_runtime_s, draw),
         rank=7,
+        by=lambda worker: worker.p95_runtime_s,
     ),
-    Column(
-        key="average",
-        label="AVG",
-        render=plain(cells.average_cell),
-        width=7,
-        align="right",
-        rank=5,
-        sort_key=_sort(lambda record: record.avg_runtime_s),
-        newest_first=True,
-    ),
-    Column(
-        key="load",
-        label="LOAD",
-        render=plain(cells.loadavg_cell),
-        width=6,
-        align="right",
-        rank=9,
-    ),
-    Column(
-        key="heard",
-        label="HEARD",
-        render=plain(cells.heartbeat_cell),
-        width=8,
-        align="right",
-        rank=2,
-    ),
-    Column(
-        key="uptime",
-        label="UP",
-        render=plain(cells.uptime_cell),
-        width=5,
-        align="right",
+    figure(
+        "load",
+        "LOAD",
+        6,
+        cells.loadavg_cell,
         rank=8,
+        by=lambda worker: worker.loadavg[0] if worker.loadavg else None,
     ),
-    Column(key="pool", label="POOL", render=plain(cells.pool_cell), width=8, rank=10),
-    Column(key="events", label="EVENTS", render=plain(cells.events_cell), width=6, rank=11),
-    Column(
-        key="queues",
-        label="QUEUES",
-        render=plain(cells.queues_cell),
-        width=10,
-        flex=2,
-        rank=1,
+    figure(
+        "memory", "MEMORY", 7, cells.memory_cell, rank=10, by=lambda worker: worker.memory_bytes
     ),
+    figure(
+        "heard",
+        "HEARD",
+        8,
+        cells.heartbeat_cell,
+        rank=2,
+        by=lambda worker: worker.heartbeat_at,
+        ticks=True,
+    ),
+    figure(
+        "uptime",
+        "UP",
+        4,
+        cells.uptime_cell,
+        rank=11,
+        by=lambda worker: None if worker.started_at is None else -worker.started_at,
+    ),
+    text_column("pool", "POOL", 8, cells.pool_cell, rank=12, by=lambda worker: worker.pool or ""),
+    figure(
+        "prefetch",
+        "PREFETCH",
+        8,
+        lambda worker, draw: cells.number_cell(worker.prefetch_count, draw, "muted"),
+        rank=15,
+        by=lambda worker: worker.prefetch_count,
+    ),
+    figure("skew", "SKEW", 7, cells.skew_cell, rank=14, by=lambda worker: worker.clock_skew_s),
+    text_column(
+        "version",
+        "CELERY",
+        7,
+        cells.version_cell,
+        rank=16,
+        by=lambda worker: worker.celery_version or "",
+    ),
+    text_column(
+        "events",
+        "EVENTS",
+        6,
+        cells.events_cell,
+        rank=13,
+        by=lambda worker: {True: "on", False: "off", None: ""}[worker.task_events],
+    ),
+    text_column("queues", "QUEUES", 10, cells.queues_cell, rank=1, flex=2),
 )
 
 
-class WorkersScreen(SimpleListScreen):
+class WorkersScreen(NarrowedListScreen):
     """The workers."""
 
     MODE = "workers"
+    FIELDS = ("worker", "queue")
 
-    def compose_body(self) -> ComposeResult:
-        """Lay out the table."""
-        yield RecordTable[WorkerRecord](
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._read_at = 0.0
+
+    def compose_table(self) -> RecordTable[WorkerRecord]:
+        """Make the table."""
+        return RecordTable(
             COLUMNS,
             key=lambda record: record.hostname,
             draw=self.session.draw,
@@ -134,17 +135,61 @@ class WorkersScreen(SimpleListScreen):
             empty=self._why_empty,
         )
 
-    def records(self) -> list[WorkerRecord]:
+    def all_records(self) -> list[WorkerRecord]:
         """Return the workers."""
         return self.session.workers.records()
 
+    def facts(self, record: WorkerRecord) -> Facts:
+        """Return what can be searched of a worker: its name with the host, its queues, its status."""
+        return {
+            "worker": (record.hostname,),
+            "queue": record.queues or (),
+            "other": (record.status, record.pool or ""),
+        }
+
+    def detail_of(self, key: str) -> Screen[None]:
+        """Make the screen of one worker."""
+        from umbel_console.screens.worker_detail import WorkerDetailScreen
+
+        return WorkerDetailScreen(self.session, key)
+
+    def refresh_body(self) -> None:
+        """Show the workers, and read now and then what the recorder knows of them."""
+        super().refresh_body()
+        now = self.session.clock()
+        if self.session.history is not None and not 0 <= now - self._read_at < READ_EVERY_S:
+            self._read_at = now
+            self._remember(now)
+
+    @work(exclusive=True, exit_on_error=False)
+    async def _remember(self, now: float) -> None:
+        """Take over from the database what this console could not see."""
+        history = self.session.history
+        if history is None:
+            return
+        try:
+            stored = await history.workers(now - REMEMBERED_S)
+            self.session.workers.remember(stored, await history.runtimes())
+        except UmbelError as error:
+            self.session.history_problem = str(error)
+
     def told(self) -> str:
-        """Tell how many there are."""
-        workers = self.session.workers
-        return f"{workers.online()} of {len(workers)} online"
+        """Tell how many there are, and of how many that cannot be relied on."""
+        records = self.session.workers.records()
+        words = f"{self.session.workers.online()} of {len(records)} online"
+        for status in ("late", "not answering", "offline"):
+            count = sum(record.status == status for record in records)
+            words += f", {count} {status}" if count else ""
+        return words
 
     def _why_empty(self) -> str:
-        problems = self.session.problems()
+        session = self.session
+        hidden = self.why_none_matches("workers", len(session.workers))
+        if hidden is not None:
+            return hidden
+        problems = session.problems()
         if problems:
             return problems[0]
+        if session.freshness.state != "live":
+            return f"Connecting to {session.broker}."
         return "No worker has been heard of. A running one shows here within two seconds."

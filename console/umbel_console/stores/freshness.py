@@ -26,6 +26,8 @@ class Freshness:
         self.problem: str | None = None
         self.last_event_at: float | None = None
         self.received = 0
+        self.seen = 0
+        """Events taken over."""
         self.dropped = 0
         self.malformed = 0
         self.gaps: deque[Gap] = deque(maxlen=MOST_GAPS)
@@ -49,6 +51,7 @@ class Freshness:
 
     def note(self, events: Sequence[Event], gaps: Sequence[Gap], now: float) -> None:
         """Measure the delay of a batch that is being shown now, and keep its gaps."""
+        self.seen += len(events)
         if events:
             # The newest of a batch tells the way here, the first arrival how long it lay about.
             on_the_way_s = now - max(event.at for event in events)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from itertools import islice
+from operator import attrgetter
 
 from umbel_backend import states
 from umbel_backend.events.fold import fold
@@ -101,11 +102,24 @@ class TaskStore:
                 self._put(old, new)
         self._shrink()
 
-    def seed(self, records: Iterable[TaskRecord]) -> None:
-        """Take over records of the database, except where events told something later already."""
-        for record in records:
+    def seed(self, records: Iterable[TaskRecord], events: Iterable[Event] = ()) -> None:
+        """Take over records of the database, except where events told something later already.
+
+        Args:
+            records: Of the database.
+            events: What was applied while they were read. They are folded again, onto what the
+                database knows of the beginning: an end alone tells neither name nor arguments.
+        """
+        later: dict[str, list[Event]] = {}
+        for event in events:
+            if event.id:
+                later.setdefault(event.id, []).append(event)
+        # The oldest first, so that they are the first to be forgotten.
+        for record in sorted(records, key=attrgetter("state_at")):
+            for event in later.get(record.id, ()):
+                record = fold(record, event)
             old = self._records.get(record.id)
-            if old is None or old.state_at < record.state_at:
+            if old is None or _knows(old) < _knows(record):
                 self._put(old, record)
         self._shrink()
 
@@ -168,6 +182,11 @@ class TaskStore:
             self._touch(task_id)
         while len(self._touched) > 2 * self._most_records:
             self._complete_since = self._touched.pop(next(iter(self._touched)))
+
+
+def _knows(record: TaskRecord) -> tuple[float, bool]:
+    """Order records of one task by how much they tell."""
+    return record.state_at, bool(record.name)
 
 
 def _size(record: TaskRecord) -> int:

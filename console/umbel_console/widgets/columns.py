@@ -66,13 +66,9 @@ class Place(Generic[R]):
 
 def lay_out(columns: Sequence[Column[R]], width: int) -> list[Place[R]]:
     """Choose the columns that fit in ``width`` cells and give each its place."""
-    kept = list(columns)
-    while len(kept) > 1 and _least(kept) > width:
-        worst = max(kept, key=lambda column: column.rank)
-        if worst.rank == 0:
-            break
-        kept.remove(worst)
-    widths = _shared(kept, width - _least(kept))
+    kept = that_fit(columns, width)
+    spare = width - least(kept)
+    widths = _shared(kept, spare) if spare >= 0 else _squeezed(kept, -spare)
     places: list[Place[R]] = []
     x = 0
     for column, cells in zip(kept, widths, strict=True):
@@ -84,21 +80,40 @@ def lay_out(columns: Sequence[Column[R]], width: int) -> list[Place[R]]:
     return places
 
 
-def _least(columns: Sequence[Column[R]]) -> int:
+def that_fit(columns: Sequence[Column[R]], width: int) -> list[Column[R]]:
+    """Return ``columns`` without those that have to go, by rank, to fit in ``width`` cells."""
+    kept = list(columns)
+    while len(kept) > 1 and least(kept) > width:
+        worst = max(kept, key=lambda column: column.rank)
+        if worst.rank == 0:
+            break
+        kept.remove(worst)
+    return kept
+
+
+def least(columns: Sequence[Column[R]]) -> int:
+    """Return how many cells ``columns`` take when none grows."""
     return sum(column.width for column in columns) + GAP * (len(columns) - 1)
 
 
-def _shared(columns: Sequence[Column[R]], spare: int) -> list[int]:
-    """Give ``spare`` cells to the flexible columns by their share, none beyond its bound.
+def _squeezed(columns: Sequence[Column[R]], lacking: int) -> list[int]:
+    """Take ``lacking`` cells from columns that all stay: from the flexible ones, then the widest."""
+    widths = [column.width for column in columns]
+    for n, column in enumerate(columns):
+        if column.flex:
+            taken = min(lacking, max(0, widths[n] - NARROWEST))
+            widths[n] -= taken
+            lacking -= taken
+    while lacking > 0 and max(widths) > NARROWEST:
+        widths[widths.index(max(widths))] -= 1
+        lacking -= 1
+    return widths
 
-    A terminal too narrow even for the columns that always stay takes from the flexible ones.
-    """
+
+def _shared(columns: Sequence[Column[R]], spare: int) -> list[int]:
+    """Give ``spare`` cells to the flexible columns by their share, none beyond its bound."""
     widths = [column.width for column in columns]
     growing = [n for n, column in enumerate(columns) if column.flex]
-    for n in growing if spare < 0 else ():
-        taken = min(-spare, max(0, widths[n] - NARROWEST))
-        widths[n] -= taken
-        spare += taken
     while spare > 0 and growing:
         shares = sum(columns[n].flex for n in growing)
         given = 0

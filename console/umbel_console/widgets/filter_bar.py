@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.style import Style
 from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
@@ -26,8 +27,47 @@ if TYPE_CHECKING:
 SIGN = " / "
 HINT = "filter"
 
+MOST_HINTS = 12
+
 Suggest = Callable[[str, int], Sequence[tuple[str, str]]]
 """From text and cursor to suggestions: the whole new text, and how it is shown."""
+
+
+class FilterPrompt(Prompt):
+    """A prompt whose up and down keys go through filters of before, and back to what was typed.
+
+    Args:
+        recent: Returns them, the newest first.
+        remember: Keeps one.
+    """
+
+    def __init__(
+        self,
+        recent: Callable[[], Sequence[str]],
+        remember: Callable[[str], None],
+        *,
+        id: str | None = None,
+        placeholder: str = "",
+    ) -> None:
+        super().__init__(id=id, placeholder=placeholder)
+        self._recent = recent
+        self._keep = remember
+        self._recalled = -1
+        self._draft = ""
+
+    def remember(self, text: str) -> None:
+        """Keep ``text`` for this run and the next ones."""
+        self._keep(text)
+
+    def action_recall(self, step: int) -> None:
+        """Go to an earlier filter (-1) or a later one; behind the last stands what was typed."""
+        recent = [text for text in self._recent() if text != self._draft.strip()]
+        is_there = 0 <= self._recalled < len(recent) and recent[self._recalled] == self.value
+        if not is_there:
+            self._recalled, self._draft = -1, self.value
+            recent = [text for text in self._recent() if text != self._draft.strip()]
+        self._recalled = max(-1, min(len(recent) - 1, self._recalled - step))
+        self.put(self._draft if self._recalled < 0 else recent[self._recalled])
 
 
 class FilterBar(Vertical):
@@ -37,6 +77,8 @@ class FilterBar(Vertical):
         draw: Makes the context to draw with.
         read: Parses a text; raises `InvalidFilter`.
         suggest: Offers completions.
+        recent: Returns earlier filters, the newest first.
+        remember: Keeps a filter for the up key.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = []
@@ -66,9 +108,15 @@ class FilterBar(Vertical):
         *,
         read: Callable[[str], Filter],
         suggest: Suggest = lambda text, cursor: (),
+        recent: Callable[[], Sequence[str]] = tuple,
+        remember: Callable[[str], None] = lambda text: None,
         id: str | None = None,
     ) -> None:
         super().__init__(id=id)
+        self._recent = recent
+        self._remember = remember
+        self._offered: Sequence[tuple[str, str]] = ()
+        self._taken: int | None = None
         self._draw = draw
         self._read = read
         self._suggest = suggest
@@ -81,7 +129,7 @@ class FilterBar(Vertical):
         """Lay out sign, prompt, aside, and two lines for hints and mistakes."""
         with Horizontal():
             yield Line(id="sign")
-            yield Prompt(id="text", placeholder=HINT)
+            yield FilterPrompt(self._recent, self._remember, id="text", placeholder=HINT)
             yield Line(id="aside")
         yield Line(id="where").add_class("note")
         yield Static(id="what", classes="note")
@@ -113,6 +161,11 @@ class FilterBar(Vertical):
     def put(self, text: str) -> None:
         """Set the text as if it had been typed."""
         self.query_one(Prompt).put(text)
+
+    def keep(self) -> None:
+        """Keep the filter that stands here for the up key, as ``enter`` does."""
+        if not self.has_mistake:
+            self.query_one(Prompt).remember(self.text)
 
     def aside(self, parts: Sequence[Part]) -> None:
         """Show ``parts`` at the right end; they give way while one types."""
@@ -169,12 +222,52 @@ class FilterBar(Vertical):
         self.post_message(self.Left())
 
     def on_prompt_completion_asked(self, event: Prompt.CompletionAsked) -> None:
-        """Take the first suggestion."""
+        """Take the first suggestion; asked again, the next one in its place."""
+        event.stop()
+        if self._taken is not None and len(self._offered) > 1:
+            self._take((self._taken + 1) % len(self._offered))
+            return
+        prompt = self.query_one(Prompt)
+        self._offered = self._suggest(prompt.value, prompt.cursor_position)
+        if self._offered:
+            self._take(0)
+
+    def on_line_clicked(self, event: Line.Clicked) -> None:
+        """Take the suggestion that was clicked."""
+        kind, _, number = event.does.partition(".")
+        if kind != "suggestion":
+            return
         event.stop()
         prompt = self.query_one(Prompt)
-        suggestions = self._suggest(prompt.value, prompt.cursor_position)
-        if suggestions:
-            prompt.put(suggestions[0][0])
+        if self._taken is None:
+            self._offered = self._suggest(prompt.value, prompt.cursor_position)
+        if int(number) < len(self._offered):
+            self._take(int(number))
+        prompt.focus()
+
+    def on_click(self, event: events.Click) -> None:
+        """Begin to type wherever the bar is clicked."""
+        if not self.is_edited and event.y == 0:
+            self.edit()
+
+    def _take(self, number: int) -> None:
+        prompt = self.query_one(Prompt)
+        rest = len(prompt.value) - prompt.cursor_position
+        whole = self._offered[number][0]
+        prompt.put(whole)
+        prompt.cursor_position = max(0, len(whole) - rest)
+        # Behind the name of a field comes a value: other names are no alternatives any more.
+        self._taken = None if whole[: prompt.cursor_position].endswith((":", ">", ".")) else number
+        self.redraw()
+
+    def _suggestions(self) -> Sequence[tuple[str, str]]:
+        """Return what can be taken now; while one goes through suggestions, these."""
+        prompt = self.query_one(Prompt)
+        if self._taken is not None:
+            if self._offered[self._taken][0] == prompt.value:
+                return self._offered
+            self._taken = None
+        return self._suggest(prompt.value, prompt.cursor_position)
 
     def _mistake(self) -> InvalidFilter | None:
         if not self.text.strip():
@@ -214,18 +307,18 @@ class FilterBar(Vertical):
 
     def _is_half_typed(self, error: InvalidFilter) -> bool:
         """Whether the mistake is the word under the cursor, and it may still become a right one."""
-        prompt = self.query_one(Prompt)
-        at = prompt.cursor_position
-        return error.position <= at <= error.position + error.length and bool(
-            self._suggest(prompt.value, at)
-        )
+        at = self.query_one(Prompt).cursor_position
+        return error.position <= at <= error.position + error.length and bool(self._suggestions())
 
     def _hints(self, draw: DrawContext) -> Text:
-        prompt = self.query_one(Prompt)
-        suggestions = self._suggest(prompt.value, prompt.cursor_position)
-        if not suggestions:
-            return draw.cell("   enter keep, esc undo, tab complete", "muted")
+        offered = self._suggestions()
+        if not offered:
+            return draw.cell("   enter keep, esc undo, tab complete, up earlier filters", "muted")
         line = draw.cell("   tab ", "muted")
-        for number, (_, shown) in enumerate(suggestions[:12]):
-            line.append_text(draw.cell(f"{shown}  ", "muted" if number else "accent"))
+        here = self._taken or 0
+        first = max(0, here - MOST_HINTS + 1)
+        for number in range(first, min(len(offered), first + MOST_HINTS)):
+            hint = draw.cell(f"{offered[number][1]}", "accent" if number == here else "muted")
+            hint.stylize(Style(meta={"does": f"suggestion.{number}"}))
+            line.append_text(hint).append("  ")
         return line

@@ -64,7 +64,8 @@ class Line(Widget):
         width = self.size.width
         if not width:
             return
-        strip = text_strip(fit(self._parts, width, gap=self._gap), width, self.rich_style)
+        text = fit(self._parts, width, gap=self._gap, unicode=not self.app.has_class("-ascii"))
+        strip = text_strip(text, width, self.rich_style)
         before, self._strip = self._strip, strip
         if before is None or before.cell_length != strip.cell_length:
             self.refresh()

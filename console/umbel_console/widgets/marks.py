@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 
 class Marks:
-    """Marked keys and, while ``v`` is open, the end of a range that stays put."""
+    """Marked keys in the order they were marked, and, while one is open, the end of a range."""
 
     def __init__(self) -> None:
         self._keys: dict[str, None] = {}
+        self.revision = 0
+        """Grows with every change of the marked keys."""
         self.anchor: str | None = None
         """Key at which an open range began."""
 
@@ -25,6 +27,7 @@ class Marks:
 
     def toggle(self, key: str) -> None:
         """Mark ``key``, or unmark it."""
+        self.revision += 1
         if key in self._keys:
             del self._keys[key]
         else:
@@ -32,23 +35,17 @@ class Marks:
 
     def add(self, keys: Iterable[str]) -> None:
         """Mark ``keys``."""
+        self.revision += 1
         self._keys.update(dict.fromkeys(keys))
 
     def clear(self) -> None:
         """Unmark everything and close the range."""
+        self.revision += 1
         self._keys.clear()
         self.anchor = None
 
-    def range_of(self, keys: Sequence[str], cursor: int | None) -> tuple[int, int] | None:
-        """Return first and last index of the open range among ``keys``; None if there is none."""
-        if self.anchor is None or cursor is None:
-            return None
-        try:
-            start = keys.index(self.anchor)
-        except ValueError:
-            return None
-        return min(start, cursor), max(start, cursor)
-
     def hidden(self, shown: Iterable[str]) -> int:
         """Return how many marked keys are not among ``shown``."""
-        return len(self._keys.keys() - set(shown)) if self._keys else 0
+        if not self._keys:
+            return 0
+        return len(self._keys) - sum(key in self._keys for key in shown)

@@ -12,6 +12,7 @@ from rich.text import Text
 from textual.strip import Strip
 
 from umbel_console.render.context import DrawContext
+from umbel_console.render.text import cut, width_of
 from umbel_console.widgets.columns import Column, Place, R, lay_out
 from umbel_console.widgets.row_strip import row_strip, text_strip
 
@@ -38,6 +39,10 @@ class Sort:
     column: str
     descending: bool
 
+    def arrow(self, draw: DrawContext) -> str:
+        """Return the sign of the direction: down is the largest first."""
+        return draw.glyph("↓", "v") if self.descending else draw.glyph("↑", "^")
+
 
 @dataclass(slots=True)
 class _Drawn:
@@ -63,7 +68,8 @@ class Painter(Generic[R]):
         moment: Callable[[R, float], Hashable],
         banner: Callable[[R, DrawContext], Text | None],
     ) -> None:
-        self._columns = columns
+        self.columns = columns
+        """Those to show, as far as there is room; `fit` lays them out."""
         self._key = key
         self._moment = moment
         self.banner = banner
@@ -78,7 +84,12 @@ class Painter(Generic[R]):
         self._strips.clear()
         self._width = max(2, width)
         self._base = base
-        self.places = lay_out(self._columns, max(1, self._width - LEAD - 1))
+        self.places = lay_out(self.columns, self.room)
+
+    @property
+    def room(self) -> int:
+        """Cells the columns share."""
+        return max(1, self._width - LEAD - 1)
 
     def header(self, sort: Sort | None, draw: DrawContext) -> Strip:
         """Draw the line of labels; the column the rows are ordered by has an arrow."""
@@ -86,7 +97,8 @@ class Painter(Generic[R]):
         for place in self.places:
             label = place.column.label
             if sort is not None and sort.column == place.column.key:
-                label += draw.glyph("↓", "v") if sort.descending else draw.glyph("↑", "^")
+                arrow = sort.arrow(draw)
+                label = cut(label, place.width - 1, unicode=draw.unicode) + arrow
                 cells.append(draw.cell(label, "accent", bold=True))
             else:
                 cells.append(draw.cell(label, "muted", bold=True))
@@ -115,16 +127,20 @@ class Painter(Generic[R]):
         bar = draw.cell(draw.glyph("▐", "|") if shown else " ", "muted")
         return Strip.join([line, text_strip(bar, 1, self._base)])
 
-    def words(self, text: str, draw: DrawContext) -> list[Strip]:
-        """Draw a sentence over as many lines as it needs, after an empty one."""
+    def words(self, text: str, draw: DrawContext, height: int) -> list[Strip]:
+        """Draw a sentence over as many lines as it needs, ``height`` at most, after an empty one."""
         room = max(10, self._width - 2 * LEAD)
         lines: list[str] = [""]
         for word in draw.cell(text).plain.split(" "):
-            if len(lines[-1]) + 1 + len(word) > room:
+            if width_of(lines[-1]) + 1 + width_of(word) > room:
                 lines.append("")
-            lines[-1] = f"{lines[-1]} {word}".strip()
+            lines[-1] = cut(f"{lines[-1]} {word}".strip(), room, unicode=draw.unicode)
+        if len(lines) > max(1, height - 1):
+            del lines[max(1, height - 1) :]
+            sign = draw.glyph("…", "~")
+            lines[-1] = cut(lines[-1], room - 2, unicode=draw.unicode).rstrip(sign) + sign
         drawn = [draw.cell(" " * LEAD + line, "muted") for line in ("", *lines)]
-        return [text_strip(line, self._width, self._base) for line in drawn]
+        return [text_strip(line, self._width, self._base) for line in drawn][:height]
 
     def blank(self) -> Strip:
         """Return an empty line."""

@@ -10,7 +10,7 @@ from rich.style import Style
 from rich.text import Text
 from textual.strip import Strip
 
-from umbel_console.render.text import cut, cut_head, width_of
+from umbel_console.render.text import cut_head, shortened, width_of
 from umbel_console.widgets.columns import Place, R
 
 _CONSOLE = Console(width=500, color_system=None, markup=False, highlight=False, emoji=False)
@@ -53,10 +53,10 @@ def row_strip(
     return Strip(segments, max(width, at)).crop(0, width)
 
 
-def text_strip(text: Text, width: int, base: Style) -> Strip:
-    """Draw ``text`` from the left, cut or filled to ``width`` cells."""
-    segments = [Segment(part, _laid(base, style, None)) for part, style, _ in _segments(text)]
-    return Strip(segments).adjust_cell_length(width, base)
+def text_strip(text: Text, width: int, base: Style, over: Style | None = None) -> Strip:
+    """Draw ``text`` from the left, cut or filled to ``width`` cells, with ``over`` laid over it."""
+    segments = [Segment(part, _laid(base, style, over)) for part, style, _ in _segments(text)]
+    return Strip(segments).adjust_cell_length(width, _laid(base, None, over))
 
 
 def changed_span(before: Strip, after: Strip) -> tuple[int, int] | None:
@@ -85,10 +85,10 @@ def _cut(cell: Text, place: Place[R], unicode: bool) -> tuple[Text, int]:
         return cell, taken
     if place.column.keep == "tail" and not cell.spans:
         short = cut_head(cell.plain, place.width, unicode=unicode)
+        cell = Text(short, style=cell.style, no_wrap=True, end="")
     else:
-        short = cut(cell.plain, place.width, unicode=unicode)
-    spans = list(cell.spans)
-    return Text(short, style=cell.style, no_wrap=True, end="", spans=spans), width_of(short)
+        cell = shortened(cell, place.width, unicode=unicode)
+    return cell, width_of(cell.plain)
 
 
 def _fill(segments: list[Segment], cells: int) -> None:
@@ -119,4 +119,9 @@ def _style_of(text: Text) -> Style | None:
 def _laid(base: Style, style: Style | None, over: Style | None) -> Style:
     laid = base if style is None else base + style
     # What is reversed (LOST) keeps its own background: it must be seen on the cursor's row too.
-    return laid if over is None or laid.reverse else laid + over
+    if over is None or laid.reverse:
+        return laid
+    if over.reverse:
+        # Each colour reversed would make a patchwork of the row.
+        return base + Style(bold=laid.bold, meta=laid.meta) + over
+    return laid + over

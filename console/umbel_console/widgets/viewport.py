@@ -7,13 +7,17 @@ from typing import Generic
 
 from umbel_console.widgets.columns import R
 
+_NEAR = 64
+"""Rows around the old place where a record is looked for first."""
+
 
 class Viewport(Generic[R]):
     """A window of some rows over a list of records, with a cursor that belongs to a record.
 
     While the cursor was never moved (or was sent home), the window *follows*: it stays at the top,
     whatever comes in. Otherwise it stays with the record under the cursor, or, if one scrolled away
-    from that, with the record on its first line.
+    from that, with the record on its first line. A record that leaves hands its line to the next one
+    below it that is still there, or above it if there is none below.
 
     Args:
         key: Tells what identifies a record.
@@ -28,6 +32,7 @@ class Viewport(Generic[R]):
         """Index of the row on the first line."""
         self._cursor: str | None = None
         self._index = 0
+        self._line = 0
 
     @property
     def follows(self) -> bool:
@@ -46,30 +51,47 @@ class Viewport(Generic[R]):
 
     def replace(self, rows: Sequence[R]) -> None:
         """Show ``rows`` instead, without moving what is being read."""
-        before = self.rows
-        if self._cursor is None or not before:
-            self.rows, self._index, self.top = rows, 0, 0
-            if self._cursor is not None and rows:
-                self._index = self._find(rows, self._cursor, 0) or 0
-                self._cursor = self._key(rows[self._index])
-                self._reveal()
-            self._clamp()
-            return
-        line = self._index - self.top
-        seen = 0 <= line < max(1, self.height)
-        anchor = self._cursor if seen else self._key(before[min(self.top, len(before) - 1)])
-        hint = self._index if seen else self.top
-        self.rows = rows
-        found = self._find(rows, self._cursor, self._index)
-        self._index = min(self._index, max(0, len(rows) - 1)) if found is None else found
-        if found is None and rows:
+        before, self.rows = self.rows, rows
+        if self._cursor is None:
+            self._index = self.top = 0
+        elif not rows:
+            # The cursor keeps its record and its line for when the rows come back.
+            if before:
+                self._line = self._index - self.top
+            self._index = self.top = 0
+        elif not before:
+            self._index = self.find(self._cursor, 0) or 0
             self._cursor = self._key(rows[self._index])
-        if seen:
+            self.top = self._index - self._line
+            self._clamp()
+            self._reveal()
+        else:
+            self._stay(before)
+        self._clamp()
+
+    def _stay(self, before: Sequence[R]) -> None:
+        line = self._index - self.top
+        top = min(self.top, len(before) - 1)
+        index = self.heir(before, self._index)
+        self._index = 0 if index is None else index
+        self._cursor = self._key(self.rows[self._index])
+        if 0 <= line < max(1, self.height):
             self.top = self._index - line
         else:
-            held = self._find(rows, anchor, hint)
-            self.top = self.top if held is None else held
-        self._clamp()
+            self.top = self.heir(before, top) or 0
+
+    def heir(self, before: Sequence[R], index: int) -> int | None:
+        """Return where the record that was at ``index`` of ``before`` is now, or who took its line."""
+        found = self.find(self._key(before[index]), index)
+        if found is not None or not self.rows:
+            return found
+        places = {self._key(record): place for place, record in enumerate(self.rows)}
+        below = range(index + 1, len(before))
+        for place in (*below, *reversed(range(index))):
+            found = places.get(self._key(before[place]))
+            if found is not None:
+                return found
+        return min(index, len(self.rows) - 1)
 
     def resize(self, height: int) -> None:
         """Show ``height`` rows from now on, the one under the cursor among them if it was."""
@@ -111,7 +133,19 @@ class Viewport(Generic[R]):
 
     def home(self) -> None:
         """Go to the top and follow."""
-        self._cursor, self._index, self.top = None, 0, 0
+        self._cursor, self._index, self.top, self._line = None, 0, 0, 0
+
+    def find(self, key: str, hint: int) -> int | None:
+        """Return where the record with ``key`` is; it is looked for near ``hint`` first."""
+        rows = self.rows
+        last = len(rows)
+        for index in range(max(0, hint - _NEAR), min(last, hint + _NEAR)):
+            if self._key(rows[index]) == key:
+                return index
+        for index, record in enumerate(rows):
+            if self._key(record) == key:
+                return index
+        return None
 
     def _reveal(self) -> None:
         if self._index < self.top:
@@ -121,14 +155,3 @@ class Viewport(Generic[R]):
 
     def _clamp(self) -> None:
         self.top = max(0, min(self.top, len(self.rows) - self.height))
-
-    def _find(self, rows: Sequence[R], key: str, hint: int) -> int | None:
-        """Return where ``key`` is; it is mostly near where it was."""
-        last = len(rows)
-        for index in range(max(0, hint - 64), min(last, hint + 64)):
-            if self._key(rows[index]) == key:
-                return index
-        for index, record in enumerate(rows):
-            if self._key(record) == key:
-                return index
-        return None

@@ -13,7 +13,7 @@ from umbel_backend.db.changes import Changes
 from umbel_backend.db.engine import open_async_engine
 from umbel_backend.db.query import Query, run, run_async
 from umbel_backend.db.rollup import RollupBuffer, quantile
-from umbel_backend.db.statements import rollups, tasks
+from umbel_backend.db.statements import histogram, rollups, tasks
 from umbel_backend.db.tables import task
 from umbel_backend.db.writer import Writer
 from umbel_backend.records import Attempt, TaskRecord
@@ -116,21 +116,6 @@ def test_facets_say_how_far_they_counted(engine: sa.Engine) -> None:
     assert run(engine, tasks.facet(tasks.EVERY, "queue", 2)).counts == [tasks.FacetCount(None, 10)]
 
 
-def test_a_histogram_has_every_slice_and_no_task_from_outside(engine: sa.Engine) -> None:
-    instants = [999.9, 1000.0, 1024.9, 1025.0, 1099.999, 1100.0]
-    write(engine, *(a_task(f"t{i}", at=at) for i, at in enumerate(instants)))
-    write(engine, a_task("failed", states.FAILURE, 1001.0))
-    slices = run(engine, tasks.histogram(tasks.EVERY, 1000.0, 1100.0, 4))
-    assert [one.by_state for one in slices] == [
-        {"SUCCESS": 2, "FAILURE": 1},
-        {"SUCCESS": 1},
-        {},
-        {"SUCCESS": 1},
-    ]
-    assert [(one.start, one.end) for one in slices][:2] == [(1000.0, 1025.0), (1025.0, 1050.0)]
-    assert slices[0].count == 3
-
-
 def test_totals_and_throughput_come_from_the_roll_up(engine: sa.Engine) -> None:
     buffer = RollupBuffer()
     for second in range(200):
@@ -194,7 +179,7 @@ async def test_an_asynchronous_engine_gives_the_same_answers(
         tasks.page(tasks.EVERY, limit=7),
         tasks.count_capped(tasks.EVERY, 10),
         tasks.by_ids(["t1", "t2"]),
-        tasks.histogram(tasks.EVERY, 0.0, 30.0, 3),
+        histogram.newest(tasks.EVERY, 10),
         rollups.failures_by_exception(0.0, 30.0),
     ]
     for query in queries:

@@ -76,7 +76,15 @@ def processes_of(starter: int) -> list[psutil.Process]:
 
 
 def still_running(processes: list[psutil.Process]) -> list[psutil.Process]:
-    return [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+    return [process for process in processes if runs(process)]
+
+
+def runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        # It ended between the two questions.
+        return False
 
 
 def has_progress(backend_url: str) -> bool:
@@ -161,9 +169,9 @@ def test_headless_sums_up_what_was_observed_while_all_ran(stack: DemoStack) -> N
         queues = ["high", "default", "reports"]
         return {"tasks": 9, "by_state": states, "workers": ["w1@demo", "w2@demo"], "queues": queues}
 
-    summary = run_headless(5, stack, observe)
+    summary = run_headless(10, stack, observe)
     assert summary["ok"] is True
     assert summary["by_state"]["SUCCESS"] > 0
-    assert 5 <= summary["seconds"] < 30
+    assert summary["seconds"] >= 10
     assert summary["database"] == str(stack.database)
     assert not stack.server.is_running

@@ -1,0 +1,91 @@
+"""The histogram of what a filter matches: bars over time, what failed in them, and gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from umbel_backend import states
+from umbel_backend.records import Gap
+from umbel_console.render.context import DrawContext
+from umbel_console.render.text import width_of
+from umbel_console.render.time import coarse, moment
+
+if TYPE_CHECKING:
+    from umbel_backend.db.statements.histogram import Histogram
+
+BLOCKS, ASCII_BLOCKS = "▁▂▃▄▅▆▇█", ".:-=+*#@"
+MARGIN = 3
+"""Cells left free on each side, so that the bars stand over the rows."""
+FAILED = (states.FAILURE, states.LOST)
+
+
+def slices_in(width: int) -> int:
+    """Return how many slices a terminal of ``width`` cells has room for."""
+    return max(3, width - 2 * MARGIN)
+
+
+def bars_line(histogram: Histogram, draw: DrawContext, width: int) -> Text:
+    """Draw one bar a slice; each is as wide as there is room for, the highest is full."""
+    blocks = BLOCKS if draw.unicode else ASCII_BLOCKS
+    counts = [sum(by_state.values()) for by_state in histogram.slices]
+    most, wide = max(counts, default=0), _cells(histogram, width)
+    line = Text(" " * MARGIN, end="", no_wrap=True)
+    for by_state, count in zip(histogram.slices, counts, strict=True):
+        if not count:
+            line.append(" " * wide)
+            continue
+        # A bar that is there at all is seen, however low.
+        height = blocks[max(0, -(-count * len(blocks) // most) - 1)]
+        failed = sum(by_state.get(state, 0) for state in FAILED)
+        role = "bad" if 2 * failed >= count else "waiting"
+        line.append(height * wide, draw.palette.style(role))
+    return line
+
+
+def marks_line(histogram: Histogram, gaps: Sequence[Gap], draw: DrawContext, width: int) -> Text:
+    """Mark, under the bars, the slices with failures and those in which events may be missing."""
+    wide = _cells(histogram, width)
+    cross, dash = draw.glyph("✗", "x"), draw.glyph("╌", "-")
+    line = Text(" " * MARGIN, end="", no_wrap=True)
+    for number, by_state in enumerate(histogram.slices):
+        start = histogram.start + number * histogram.width_s
+        end = start + histogram.width_s
+        if any(by_state.get(state) for state in FAILED):
+            line.append(cross.ljust(wide), draw.palette.style("bad"))
+        elif any(_touches(gap, start, end) for gap in gaps):
+            line.append(dash * wide, draw.palette.style("warn"))
+        else:
+            line.append(" " * wide)
+    return line
+
+
+def axis_line(histogram: Histogram, draw: DrawContext, width: int) -> Text:
+    """Tell where the bars begin and end, how long each is, and how many the highest stands for."""
+    wide = _cells(histogram, width) * len(histogram.slices)
+    most = max((sum(by_state.values()) for by_state in histogram.slices), default=0)
+    start = moment(histogram.start, draw.now, draw.zone)
+    end = moment(min(histogram.end, draw.now), draw.now, draw.zone)
+    words = f"{coarse(histogram.width_s)} a bar, highest {most:,}"
+    if histogram.is_capped:
+        words += f", only the newest {histogram.counted:,} are counted"
+    line = Text(" " * MARGIN, end="", no_wrap=True)
+    # Short bars leave no room between their ends: then what they tell follows them.
+    between = wide - width_of(start) - width_of(end)
+    if between >= width_of(words) + 4:
+        left = (between - width_of(words)) // 2
+        line.append_text(draw.cell(start, "muted")).append(" " * left)
+        line.append_text(draw.cell(words, "muted"))
+        line.append(" " * (between - left - width_of(words)))
+        return line.append_text(draw.cell(end, "muted"))
+    return line.append_text(draw.cell(f"{start} to {end}, {words}", "muted"))
+
+
+def _cells(histogram: Histogram, width: int) -> int:
+    return max(1, slices_in(width) // max(1, len(histogram.slices)))
+
+
+def _touches(gap: Gap, start: float, end: float) -> bool:
+    return gap.started_at < end and (gap.ended_at is None or gap.ended_at > start)

@@ -1,0 +1,219 @@
+"""A screen about one worker or queue: asked anew on a slow clock, over the tab it came from."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from textual import events, work
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.css.query import NoMatches
+from textual.widgets import Static
+
+from umbel_backend.errors import UmbelError
+from umbel_backend.records import TaskRecord
+from umbel_console.actions import Situation
+from umbel_console.render.line import Part
+from umbel_console.screens.tab import TabScreen
+from umbel_console.screens.task_detail import WIDE, TaskDetail
+from umbel_console.session import Session
+from umbel_console.widgets.line import Line
+from umbel_console.widgets.record_table import RecordTable
+
+
+class RecordScreen(TabScreen):
+    """Shows one record of a tab in full, with tables of what belongs to it and the detail of a task.
+
+    Args:
+        session: The live state.
+        key: What is shown.
+    """
+
+    ASK_EVERY_S: ClassVar[float] = 3.0
+    SORTS = False
+    DEFAULT_CSS = """
+    RecordScreen #list > Static { height: auto; padding: 0 1; }
+    RecordScreen #about { background: $surface; }
+    """
+
+    def __init__(self, session: Session, key: str) -> None:
+        super().__init__(session)
+        self.key = key
+        self.asked_at: float | None = None
+        """When the last question was sent."""
+        self.trouble: str | None = None
+        """Why there is no answer, in one sentence."""
+        self._asking = False
+        self._due_at = 0.0
+        self._blocks: dict[str, object] = {}
+
+    # What a subclass fills in
+
+    def compose_tables(self) -> ComposeResult:
+        """Yield what stands below title, facts and charts."""
+        raise NotImplementedError
+
+    async def ask(self) -> None:
+        """Ask, and keep the answer. Raises `UmbelError`."""
+        raise NotImplementedError
+
+    def draw_above(self) -> None:
+        """Draw title, facts and charts."""
+        raise NotImplementedError
+
+    def fill(self) -> None:
+        """Show the answer in the tables."""
+        raise NotImplementedError
+
+    def task_of(self, key: str) -> tuple[str, TaskRecord | None] | None:
+        """Return id and record of the task that a row stands for; None if it is no task."""
+        raise NotImplementedError
+
+    # The frame
+
+    def compose_body(self) -> ComposeResult:
+        """Lay out title, facts, charts, tables, and the detail of a task."""
+        with Horizontal(id="body"):
+            with Vertical(id="list"):
+                yield Line(id="about")
+                yield Static(id="facts")
+                yield Static(id="charts")
+                yield from self.compose_tables()
+            yield TaskDetail(self.session)
+
+    @property
+    def detail(self) -> TaskDetail:
+        """The detail of a task, open or not."""
+        return self.query_one(TaskDetail)
+
+    def restore_columns(self) -> None:
+        """The columns here are what they are: what the operator arranged is the tab's own table."""
+
+    def do_columns(self) -> None:
+        """Say that there is nothing to choose."""
+        self.say("The columns of this table are fixed.", "warn")
+
+    def refresh_body(self) -> None:
+        """Show what is known, and ask again when it is time to."""
+        if not self._asking and time.monotonic() >= self._due_at and not self.table.is_frozen:
+            self.ask_soon()
+        self.draw_above()
+        self.fill()
+        self.detail.look_again()
+
+    def show_block(self, name: str, text: Any) -> None:
+        """Show a text above the tables, if it changed."""
+        if self._blocks.get(name) != text:
+            self._blocks[name] = text
+            block = self.query_one(f"#{name}", Static)
+            block.update(text)
+            block.display = bool(text.plain)
+
+    @property
+    def inside(self) -> int:
+        """Cells there are for a text above the tables."""
+        return max(20, self.query_one("#list").size.width - 2)
+
+    def ask_soon(self) -> None:
+        """Ask now, without waiting for the answer."""
+        self._asking = True
+        self._ask()
+
+    @work(exclusive=True, exit_on_error=False)
+    async def _ask(self) -> None:
+        try:
+            self.asked_at = self.session.clock()
+            if self.session.inquiry is None:
+                self.trouble = "Nobody can be asked."
+            else:
+                await self.ask()
+                self.trouble = None
+        except UmbelError as error:
+            self.trouble = str(error)
+        finally:
+            self._asking = False
+            self._due_at = time.monotonic() + self.ASK_EVERY_S
+        # The screen may have been left meanwhile.
+        try:
+            self.refresh_body()
+        except NoMatches:
+            return
+
+    # Actions
+
+    def situation(self) -> Situation:
+        """Return what decides which actions can be done."""
+        return Situation(has_record=self.table.record is not None, detail_open=self.detail.is_open)
+
+    def keys_in_detail(self) -> bool:
+        """Whether the keys go to the detail of a task."""
+        focused = self.focused
+        return focused is not None and self.detail in focused.ancestors
+
+    def action_act(self, action_id: str) -> None:
+        """Do an action; the key of the tab one is on goes back to its table."""
+        if action_id == f"app.{self.MODE}":
+            self.app.pop_screen()
+        else:
+            super().action_act(action_id)
+
+    def do_refresh(self) -> None:
+        """Ask again now, the rest of the console included."""
+        self._due_at = 0.0
+        super().do_refresh()
+
+    def do_open(self) -> None:
+        """Open the task under the cursor."""
+        self.table.action_open()
+
+    def on_record_table_opened(self, event: RecordTable.Opened) -> None:
+        """Show a task beside the table, or over it where there is no room."""
+        event.stop()
+        found = self.task_of(event.key)
+        if found is None:
+            self.say("There is no more to see of it than this line.", "warn")
+            return
+        self.add_class("-detail")
+        self.detail.open(*found)
+        self.detail.focus()
+
+    def on_record_table_moved(self, event: RecordTable.Moved) -> None:
+        """Let an open detail follow the cursor."""
+        record = self.table.record
+        if self.detail.is_open and record is not None and self.size.width >= WIDE:
+            found = self.task_of(self.table.key_of(record))
+            if found is not None:
+                self.detail.open(*found)
+
+    def do_back(self) -> None:
+        """Close the detail of a task first, then thaw, then go back to the tab."""
+        table = self.table
+        if self.detail.is_open:
+            self.detail.close()
+            self.remove_class("-detail")
+            table.focus()
+        elif table.marks.anchor is not None or table.is_frozen:
+            super().do_back()
+        else:
+            self.app.pop_screen()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Let facts and charts flow into the new width."""
+        self._blocks.clear()
+        self.call_after_refresh(self.refresh_body)
+
+    def status_parts(self) -> list[Part]:
+        """Tell what is wrong with the last question."""
+        draw = self.session.draw()
+        parts = [Part(draw.cell(f" {words}", "muted"), rank) for rank, words in self.told()]
+        if self.trouble:
+            parts.append(Part(draw.cell(self.trouble, "bad"), 0))
+        if self.table.is_frozen:
+            parts.append(Part(draw.cell("frozen, . goes on", "warn", bold=True)))
+        return parts
+
+    def told(self) -> Sequence[tuple[int, str]]:
+        """Return what the status line tells, each with its rank."""
+        return ()

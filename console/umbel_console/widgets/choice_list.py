@@ -1,0 +1,106 @@
+"""A short list to choose from, with a cursor; menus and the column chooser are made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from rich.text import Text
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from umbel_console.render.context import DrawContext
+from umbel_console.render.text import shortened
+from umbel_console.widgets.row_strip import text_strip
+
+
+class ChoiceList(Widget, can_focus=True):
+    """Lines with a cursor; scrolls when there are more than fit.
+
+    Args:
+        draw: Makes the context to draw with.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j,down", "move(1)", "down", show=False),
+        Binding("k,up", "move(-1)", "up", show=False),
+        Binding("g,home", "move(-999)", "first", show=False),
+        Binding("G,end", "move(999)", "last", show=False),
+        Binding("enter", "choose", "choose", show=False),
+    ]
+    ALLOW_SELECT = False
+    DEFAULT_CSS = "ChoiceList { width: 1fr; height: auto; max-height: 1fr; }"
+
+    class Chosen(Message):
+        """The line under the cursor was chosen."""
+
+        def __init__(self, index: int) -> None:
+            self.index = index
+            super().__init__()
+
+    def __init__(self, draw: Callable[[], DrawContext]) -> None:
+        super().__init__()
+        self._draw = draw
+        self._lines: Sequence[Text] = ()
+        self.cursor = 0
+        """Index of the line under the cursor."""
+        self._top = 0
+
+    def show(self, lines: Sequence[Text], cursor: int | None = None) -> None:
+        """Show ``lines``, with the cursor on line ``cursor`` if one is given."""
+        grown = len(lines) != len(self._lines)
+        self._lines = lines
+        self.cursor = max(0, min(len(lines) - 1, self.cursor if cursor is None else cursor))
+        self.refresh(layout=grown)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """Return the height of all lines."""
+        return max(1, len(self._lines))
+
+    def render_line(self, y: int) -> Strip:
+        """Return one line; the list is scrolled so that the cursor is seen."""
+        height = max(1, self.size.height)
+        self._top = max(self.cursor - height + 1, min(self._top, self.cursor))
+        index, draw, width = self._top + y, self._draw(), self.size.width
+        if index >= len(self._lines):
+            return Strip.blank(width, self.rich_style)
+        here = index == self.cursor
+        line = draw.empty()
+        line.append_text(draw.cell(draw.glyph("▌ ", "> ") if here else "  ", "accent"))
+        line.append_text(self._lines[index])
+        line = shortened(line, width, unicode=draw.unicode)
+        return text_strip(line, width, self.rich_style, draw.palette.cursor if here else None)
+
+    def on_resize(self) -> None:
+        """Keep the cursor in sight."""
+        self.refresh()
+
+    def action_move(self, by: int) -> None:
+        """Move the cursor."""
+        self.show(self._lines, self.cursor + by)
+
+    def action_choose(self) -> None:
+        """Choose the line under the cursor."""
+        if self._lines:
+            self.post_message(self.Chosen(self.cursor))
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose the line that was clicked."""
+        event.stop()
+        if self._top + event.y < len(self._lines):
+            self.show(self._lines, self._top + event.y)
+            self.action_choose()
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Move on."""
+        event.stop()
+        self.action_move(1)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Move back."""
+        event.stop()
+        self.action_move(-1)

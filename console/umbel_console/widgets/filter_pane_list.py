@@ -1,0 +1,206 @@
+"""The lines of the filter pane on screen: a cursor that stays on its line, groups, mouse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from textual import events
+from textual.geometry import Region
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from umbel_console.render.context import DrawContext
+from umbel_console.widgets.filter_pane_rows import Row, row_text
+from umbel_console.widgets.row_strip import changed_span, text_strip
+
+WHEEL_ROWS = 3
+
+
+class PaneList(Widget, can_focus=True):
+    """Rows of the pane, of which some can be reached.
+
+    Args:
+        draw: Makes the context to draw with.
+        moved: Called when the cursor went to another row, before the next key.
+    """
+
+    ALLOW_SELECT = False
+    DEFAULT_CSS = "PaneList { height: 1fr; width: 1fr; }"
+
+    class Clicked(Message):
+        """The row under the cursor was clicked; with shift or the other button to exclude it."""
+
+        def __init__(self, exclude: bool) -> None:
+            self.exclude = exclude
+            super().__init__()
+
+    def __init__(self, draw: Callable[[], DrawContext], moved: Callable[[], None]) -> None:
+        super().__init__()
+        self._draw_context = draw
+        self._tell = moved
+        self._rows: Sequence[Row] = ()
+        self._at = 0
+        self._top = 0
+        self._lines: list[Strip] = []
+        self._was_moved = False
+
+    @property
+    def row(self) -> Row | None:
+        """The row under the cursor; None if none can be reached."""
+        if self._at < len(self._rows) and self._rows[self._at].can_be_reached:
+            return self._rows[self._at]
+        return None
+
+    def home(self) -> None:
+        """Keep the cursor on the first row, whatever comes, until it is moved."""
+        self._was_moved = False
+        self._at = self._top = 0
+
+    def show(self, rows: Sequence[Row]) -> None:
+        """Show ``rows`` instead; the cursor stays on its row, on the same line of the screen."""
+        before, line = self.row if self._was_moved else None, self._at - self._top
+        self._rows = rows
+        if before is None:
+            self._at = self._top = 0
+        if before is not None:
+            same = (n for n, row in enumerate(rows) if row.key == before.key)
+            near = (n for n, row in enumerate(rows) if n >= self._at and row.group == before.group)
+            self._at = next(same, next(near, self._at))
+            self._top = self._at - line
+        self._at = self._reached(min(self._at, len(rows) - 1), 1)
+        self._scroll()
+        self.redraw()
+
+    def move(self, by: int) -> None:
+        """Move the cursor by rows that can be reached."""
+        step = 1 if by > 0 else -1
+        for _ in range(abs(by)):
+            after = self._reached(self._at + step, step)
+            if after == self._at:
+                break
+            self._at = after
+        self._moved()
+
+    def page(self, direction: int) -> None:
+        """Move the cursor by one window."""
+        self.move(direction * max(1, self.size.height - 2))
+
+    def edge(self, direction: int) -> None:
+        """Move the cursor to the first or the last row."""
+        self.move(direction * len(self._rows))
+
+    def next_group(self, direction: int) -> None:
+        """Move the cursor to the first row of the next group, round and round."""
+        starts = [n + 1 for n, row in enumerate(self._rows) if row.kind == "head"]
+        starts = [n for n in starts if n < len(self._rows) and self._rows[n].can_be_reached]
+        if not starts:
+            return
+        if direction > 0:
+            self._at = next((n for n in starts if n > self._at), starts[0])
+        else:
+            here = max((n for n in starts if n <= self._at), default=starts[0])
+            self._at = next((n for n in reversed(starts) if n < here), starts[-1])
+        self._top = min(self._top, self._at - 1)
+        if self._at - self._top > self.size.height // 2:
+            self._top = self._at - 1
+        self._moved()
+
+    def go_to(self, key: tuple[str, str, str | None]) -> None:
+        """Move the cursor to the row with ``key``, if there is one."""
+        self._at = next((n for n, row in enumerate(self._rows) if row.key == key), self._at)
+        self._moved()
+
+    def redraw(self) -> None:
+        """Draw what changed."""
+        width, height = self.size
+        if not width or not self.is_attached:
+            return
+        lines = [self._line(self._top + y, width) for y in range(height)]
+        before, self._lines = self._lines, lines
+        if len(before) != len(lines):
+            self.refresh()
+            return
+        for y, (old, new) in enumerate(zip(before, lines, strict=True)):
+            span = (0, width) if old.cell_length != new.cell_length else changed_span(old, new)
+            if span is not None:
+                self.refresh(Region(span[0], y, span[1] - span[0], 1))
+
+    def render_line(self, y: int) -> Strip:
+        """Return one line."""
+        if y < len(self._lines) and self._lines[y].cell_length == self.size.width:
+            return self._lines[y]
+        return Strip.blank(self.size.width, self.rich_style)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Fit into the new size."""
+        self._scroll()
+        self.redraw()
+
+    def on_focus(self) -> None:
+        """Show the cursor."""
+        self.redraw()
+
+    def on_blur(self) -> None:
+        """Show that the keys are elsewhere."""
+        self.redraw()
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose the row that was clicked."""
+        event.stop()
+        place = self._top + event.y
+        if place < len(self._rows) and self._rows[place].can_be_reached:
+            self._at = place
+            self._moved()
+            self.post_message(self.Clicked(event.shift or event.button == 3))
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Scroll, and take the cursor along."""
+        event.stop()
+        self.move(WHEEL_ROWS)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Scroll, and take the cursor along."""
+        event.stop()
+        self.move(-WHEEL_ROWS)
+
+    def _reached(self, place: int, step: int) -> int:
+        """Return the first row from ``place`` on that can be reached, that way or else the other."""
+        rows = self._rows
+        ways = (
+            range(place, len(rows) if step > 0 else -1, step),
+            range(place, -1, -1),
+            range(len(rows)),
+        )
+        for way in ways:
+            for n in way:
+                if 0 <= n < len(rows) and rows[n].can_be_reached:
+                    return n
+        return 0
+
+    def _moved(self) -> None:
+        self._was_moved = True
+        self._scroll()
+        self.redraw()
+        self._tell()
+
+    def _scroll(self) -> None:
+        height = max(1, self.size.height)
+        first = self._at - 1 if self._at and self._rows[self._at - 1 : self._at] else self._at
+        # The title above a first row is scrolled in with it.
+        wanted = (
+            first if first >= 0 and self._rows and self._rows[first].kind == "head" else self._at
+        )
+        self._top = min(self._top, wanted)
+        self._top = max(self._top, self._at - height + 1)
+        self._top = max(0, min(self._top, len(self._rows) - height))
+
+    def _line(self, place: int, width: int) -> Strip:
+        if place >= len(self._rows):
+            return Strip.blank(width, self.rich_style)
+        draw = self._draw_context()
+        has_cursor = place == self._at and self._rows[place].can_be_reached
+        text = row_text(self._rows[place], draw, width, has_cursor=has_cursor)
+        if has_cursor and self.has_focus:
+            text.stylize(draw.palette.cursor)
+        return text_strip(text, width, self.rich_style)

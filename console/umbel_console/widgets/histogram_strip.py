@@ -1,0 +1,85 @@
+"""The strip above the table of History: how what the filter matches lies in time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from umbel_backend.records import Gap
+from umbel_console.render.context import DrawContext
+from umbel_console.render.histogram import axis_line, bars_line, marks_line, slices_in
+from umbel_console.render.line import Part
+from umbel_console.widgets.line import Line
+
+if TYPE_CHECKING:
+    from umbel_backend.db.statements.histogram import Histogram
+
+TALL = 30
+"""Lines of a terminal from which on marks and axis are shown too."""
+
+
+class HistogramStrip(Vertical):
+    """Three lines, or one on a low terminal; none while there is nothing to draw.
+
+    Args:
+        draw: Makes the context to draw with.
+    """
+
+    DEFAULT_CSS = """
+    HistogramStrip { height: auto; display: none; }
+    HistogramStrip.-on { display: block; }
+    HistogramStrip.-low #marks, HistogramStrip.-low #axis { display: none; }
+    """
+
+    def __init__(self, draw: Callable[[], DrawContext], *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._draw = draw
+        self._shown: Histogram | None = None
+        self._gaps: Sequence[Gap] = ()
+
+    def compose(self) -> ComposeResult:
+        """Lay out the lines."""
+        yield Line(id="bars")
+        yield Line(id="marks")
+        yield Line(id="axis")
+
+    @property
+    def most_slices(self) -> int:
+        """How many bars there is room for."""
+        return slices_in(self._width)
+
+    def show(self, histogram: Histogram | None, gaps: Sequence[Gap]) -> None:
+        """Draw ``histogram``, with ``gaps`` of the same time; None draws nothing."""
+        self._shown, self._gaps = histogram, gaps
+        self.set_class(histogram is not None, "-on")
+        self.redraw()
+
+    def redraw(self) -> None:
+        """Draw anew, in the present colours and width."""
+        if self._shown is None:
+            return
+        draw, width = self._draw(), self._width
+        self._put("bars", bars_line(self._shown, draw, width))
+        self._put("marks", marks_line(self._shown, self._gaps, draw, width))
+        self._put("axis", axis_line(self._shown, draw, width))
+
+    def on_mount(self) -> None:
+        """Begin at the height there is."""
+        self.set_class(self.app.size.height < TALL, "-low")
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Fit into the new size."""
+        self.set_class(self.app.size.height < TALL, "-low")
+        self.redraw()
+
+    @property
+    def _width(self) -> int:
+        return self.size.width or self.app.size.width
+
+    def _put(self, line: str, text: Text) -> None:
+        self.query_one(f"#{line}", Line).show([Part(text)])

@@ -1,0 +1,42 @@
+"""Every theme can be read, whoever made it."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+from textual.color import Color
+
+from fake_console.screen_text import until, until_shown
+from fake_console.world import Console
+from umbel_console import themes
+from umbel_console.adopted_themes import LEAST_MUTED, contrast
+from umbel_console.render.palette import PALETTES, ROLES
+
+TEXT = [role for role in ROLES if role not in ("background", "surface", "raised")]
+COLOURED = [name for name in themes.names() if name != "umbel-ansi"]
+
+
+@pytest.mark.parametrize("name", COLOURED)
+def test_each_role_stands_out_from_the_background(name: str) -> None:
+    palette = themes.palette_named(name)
+    assert palette is not None
+    ground = Color.parse(palette.background)
+    for role in TEXT:
+        found = contrast(Color.parse(getattr(palette, role)), ground)
+        assert found >= LEAST_MUTED, f"{role} {found:.1f}"
+
+
+def is_drawn_in(console: Console, name: str) -> bool:
+    return console.app.theme == name
+
+
+async def test_any_theme_can_be_chosen_while_it_runs() -> None:
+    console = Console()
+    async with console.app.run_test(size=(100, 30)) as pilot:
+        for name in ("nord", "umbel-light", "solarized-light", *PALETTES):
+            await pilot.press("colon", *f"theme {name}", "enter")
+            await until(pilot, partial(is_drawn_in, console, name))
+            assert console.app.session.palette.name == name
+        await pilot.press("colon", *"theme bogus", "enter")
+        await until_shown(pilot, "The themes are umbel-dark")

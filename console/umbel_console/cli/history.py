@@ -27,6 +27,7 @@ from umbel_backend.filters.tree import Filter
 from umbel_backend.records import Gap, TaskRecord, WorkerRecord
 from umbel_backend.settings import Context
 from umbel_console.cli.output import print_note
+from umbel_console.stores.workers import p95_of
 
 T = TypeVar("T")
 
@@ -165,8 +166,15 @@ class History:
         return found[0] if found else None
 
     def workers(self) -> list[WorkerRecord]:
-        """Return all workers as they were last recorded."""
-        return self._run(workers.every()) if self.is_ready() else []
+        """Return all workers as they were last recorded, with the p95 of their latest runtimes."""
+        if not self.is_ready():
+            return []
+        runtimes = self._run(workers.recent_runtimes())
+        recorded = self._run(workers.every())
+        for record in recorded:
+            if record.hostname in runtimes:
+                record.p95_runtime_s = p95_of(runtimes[record.hostname])
+        return recorded
 
     def workers_if_any(self) -> list[WorkerRecord]:
         """Return all workers as they were last recorded, if any."""

@@ -146,6 +146,7 @@ def _columns(now: float) -> list[Column[WorkerRecord]]:
         Column("DONE", lambda w: count(w.processed), right=True, rank=3),
         Column("FAILED", lambda w: count(w.failed), right=True, rank=3),
         Column("AVERAGE", lambda w: length(w.avg_runtime_s), right=True, rank=6),
+        Column("P95", lambda w: length(w.p95_runtime_s), right=True, rank=7),
         Column("LOAD", _load, right=True, rank=7),
         Column("MEMORY", lambda w: size(w.memory_bytes), right=True, rank=8),
         Column("HEARTBEAT", lambda w: since(w.heartbeat_at, now), right=True, rank=5),

@@ -106,7 +106,7 @@ class WorkerStore:
             status = self._status(record, now)
             p95 = record.p95_runtime_s
             if hostname in self._new_runtimes:
-                p95 = _p95(self._runtimes[hostname])
+                p95 = p95_of(self._runtimes[hostname])
             if status != record.status or p95 != record.p95_runtime_s:
                 aged = self._records[hostname] = copy(record)
                 aged.status, aged.p95_runtime_s = status, p95
@@ -204,6 +204,7 @@ class WorkerStore:
         self._new_runtimes.discard(hostname)
 
 
-def _p95(values: Iterable[float]) -> float | None:
+def p95_of(values: Iterable[float]) -> float | None:
+    """Return the value that 95 % of ``values`` do not exceed; None of nothing."""
     ordered = sorted(values)
     return ordered[math.ceil(0.95 * len(ordered)) - 1] if ordered else None

@@ -162,7 +162,9 @@ def test_filters_and_limits_hold(site: Site) -> None:
 
 def test_workers_are_asked_now(site: Site) -> None:
     hostname = site.cluster.worker.hostname
+    site.ended(site.cluster.send("add", 1, 1).id)
     [worker] = site.umbel("workers", "--json").json()
+    assert 0 < worker["p95_runtime_s"] < 60
     assert tuple(worker) == wire.WORKER_FIELDS
     assert (worker["hostname"], worker["status"]) == (hostname, "online")
     assert (worker["pool"], worker["concurrency"]) == ("prefork", 2)

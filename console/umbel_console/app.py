@@ -80,6 +80,8 @@ class UmbelApp(SpanDisplay, App[int]):
             self.session, self.services, news=self._show_news, settled=settled
         )
         self._notice = notice
+        self._early: list[events.InputEvent] | None = []
+        """Keys and clicks from before the first frame; None once there is one."""
         # The palette draws with signs that an ASCII terminal lacks; the command bar does not.
         self.use_command_palette = settings.unicode
         self.set_class(not settings.unicode, "-ascii")
@@ -143,6 +145,15 @@ class UmbelApp(SpanDisplay, App[int]):
             self.session.inquiry = self.services.inquiry()
         if self._notice is not None and isinstance(self.screen, TabScreen):
             self.screen.say(self._notice, "warn")
+        self.call_later(self._take_early)
+
+    async def _take_early(self) -> None:
+        """Look at the first of the early keys; what it leads to comes before the next one."""
+        if not self._early:
+            self._early = None
+            return
+        await self._look_at(self._early.pop(0))
+        self.call_later(self._take_early)
 
     def _show_news(self) -> None:
         screen = self.screen
@@ -155,6 +166,15 @@ class UmbelApp(SpanDisplay, App[int]):
         Textual gives a key to whatever has the keys when it arrives. Typed ahead on a slow line, the
         words after ``/`` would be taken for keys of the table.
         """
+        if isinstance(event, events.InputEvent) and self._early is not None:
+            # There is no screen yet that a key could act on.
+            self._early.append(event)
+        else:
+            await self._look_at(event)
+
+    async def _look_at(self, event: events.Event) -> None:
+        if isinstance(event, events.InputEvent) and isinstance(self.screen, TabScreen):
+            await self.screen.complete()
         if (
             isinstance(event, events.Key)
             and not event.is_forwarded

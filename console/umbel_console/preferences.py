@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import secrets
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -72,6 +71,8 @@ class Preferences:
     def _write(self, kept: dict[str, dict[str, Any]]) -> None:
         if self._path is None:
             return
+        import secrets
+
         part = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}.part")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

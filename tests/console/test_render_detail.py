@@ -8,6 +8,7 @@ from datetime import UTC
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from rich.text import Text
 
 from fake_console.world import NOW, TRACEBACK, business, task
@@ -410,7 +411,7 @@ DRAWN: list[Callable[[TaskRecord, DrawContext], list[DocLine]]] = [
 
 @pytest.mark.parametrize("palette", PALETTES.values(), ids=lambda palette: palette.name)
 def test_every_record_can_be_drawn_in_every_palette(palette: object) -> None:
-    draw = replace(DRAW, palette=palette)  # type: ignore[arg-type]
+    draw = structs.replace(DRAW, palette=palette)
     for record in [*business(), TaskRecord(id="x", state_at=0.0)]:
         for drawer in DRAWN:
             assert drawer(record, draw)

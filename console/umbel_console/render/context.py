@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import tzinfo
 from types import MappingProxyType
 
+from msgspec import Struct
 from rich.style import Style
 from rich.text import Text
 
@@ -17,8 +17,7 @@ REDIS_LEVELS: Mapping[int, str] = MappingProxyType({0: "high", 3: "normal", 9: "
 AMQP_LEVELS: Mapping[int, str] = MappingProxyType({9: "high", 5: "normal", 1: "low"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DrawContext:
+class DrawContext(Struct, frozen=True, kw_only=True):
     """The moment and the means of one drawing."""
 
     now: float
@@ -28,7 +27,7 @@ class DrawContext:
     """False on a terminal that shows ASCII only."""
     zone: tzinfo | None = None
     """Where exact times are told; None is the machine's own zone."""
-    levels: Mapping[int, str] = field(default_factory=lambda: REDIS_LEVELS)
+    levels: Mapping[int, str] = REDIS_LEVELS
     """Priority numbers that have a name on this broker."""
 
     def cell(self, text: str, role: str = "foreground", *, bold: bool = False) -> Text:

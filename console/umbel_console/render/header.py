@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from rich.text import Text
 
 from umbel_console.render.context import DrawContext
@@ -25,8 +24,7 @@ QUIET_S = 10.0
 """A live connection without an event for this long says so."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeaderFacts:
+class HeaderFacts(Struct, frozen=True, kw_only=True):
     """What the header tells; the app gathers it once a second."""
 
     context: str

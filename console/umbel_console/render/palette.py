@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from functools import lru_cache
 
+from msgspec import Struct
 from rich.style import Style
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Palette:
+class Palette(Struct, frozen=True, kw_only=True):
     """What each role looks like in one theme; roles are named after meaning, not hue."""
 
     name: str
@@ -125,7 +124,7 @@ ANSI = Palette(
     stopped="magenta",
 )
 PALETTES = {palette.name: palette for palette in (DARK, LIGHT, CONTRAST, ANSI)}
-ROLES = tuple(f.name for f in fields(Palette) if f.name not in ("name", "dark", "ansi"))
+ROLES = tuple(f for f in Palette.__struct_fields__ if f not in ("name", "dark", "ansi"))
 
 
 @lru_cache(maxsize=256)

@@ -85,7 +85,7 @@ class HistoryScreen(TaskListScreen):
         return Situation(
             has_record=self.task_under_cursor is not None,
             has_filter=True,
-            detail_open=self.detail.is_open,
+            detail_open=self.open_detail is not None,
             next_page=page is not None and page.older is not None,
             previous_page=page is not None and page.newer is not None,
             has_history=self.session.history is not None,
@@ -96,7 +96,7 @@ class HistoryScreen(TaskListScreen):
     def refresh_body(self) -> None:
         """Let the ages go on, and look for newer tasks while one is at the top."""
         self.table.tick()
-        self.detail.look_again()
+        self.look_at_detail()
         due = time.monotonic() - self._read_at >= NEWEST_EVERY_S
         if self._page is None or (due and self._at is None and self.table.view.follows):
             self._ask(self._at)

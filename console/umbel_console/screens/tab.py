@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.style import Style
 from rich.text import Text
@@ -22,11 +23,14 @@ from umbel_console.render.line import Part
 from umbel_console.render.text import width_of
 from umbel_console.screens.table_acts import TableActs
 from umbel_console.session import Session
-from umbel_console.widgets.command_bar import CommandBar
 from umbel_console.widgets.filter_bar import FilterBar
 from umbel_console.widgets.line import Line
 from umbel_console.widgets.record_table import RecordTable
 from umbel_console.widgets.span_update import SpanDisplay
+
+if TYPE_CHECKING:
+    # Loaded after the first frame, which has none.
+    from umbel_console.widgets.command_bar import CommandBar
 
 TABS: tuple[tuple[str, str, str], ...] = (
     ("overview", "0", "Overview"),
@@ -71,6 +75,8 @@ class TabScreen(TableActs):
         self._look: object = None
         self._news: object = None
         self._problem_shown = ""
+        self._completing = asyncio.Lock()
+        self._is_complete = False
 
     class Asked(Message):
         """The app is to do something; ``verb`` is an action of its scope, or ``ask_again``."""
@@ -120,8 +126,21 @@ class TabScreen(TableActs):
         yield from self.compose_body()
         yield Static(id="problem")
         yield Line(id="status")
-        yield CommandBar(self.session.draw, self._command_words)
         yield Line(gap=2, id="footer")
+
+    async def complete(self) -> None:
+        """Mount what the first frame does without; no key or click is looked at before."""
+        async with self._completing:
+            if not self._is_complete and self.is_mounted and self.is_attached:
+                self._is_complete = True
+                await self.mount_late()
+
+    async def mount_late(self) -> None:
+        """Mount what is not seen before it is asked for. A subclass adds to it."""
+        from umbel_console.widgets.command_bar import CommandBar
+
+        bar = CommandBar(self.session.draw, self._command_words)
+        await self.mount(bar, before="#footer")
 
     def on_mount(self) -> None:
         """Draw the first frame and give the table the keys."""
@@ -138,6 +157,7 @@ class TabScreen(TableActs):
             self._clock = self.set_interval(self._usual_s, self._tick)
         else:
             self._clock.resume()
+        self.call_after_refresh(self.complete)
 
     def on_screen_suspend(self) -> None:
         """Stop the clock."""
@@ -330,6 +350,8 @@ class TabScreen(TableActs):
 
     def open_command_bar(self, text: str = "") -> None:
         """Begin to type a command."""
+        from umbel_console.widgets.command_bar import CommandBar
+
         self.query_one(CommandBar).open(text)
 
     def do_refresh(self) -> None:

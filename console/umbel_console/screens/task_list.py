@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
@@ -13,12 +13,17 @@ from umbel_console.actions import Situation
 from umbel_console.render.context import DrawContext
 from umbel_console.render.line import Part
 from umbel_console.screens.filtered import FilteredScreen
-from umbel_console.screens.task_detail import WIDE, TaskDetail
 from umbel_console.widgets.record_table import RecordTable
+
+if TYPE_CHECKING:
+    # Loaded after the first frame, which has none.
+    from umbel_console.screens.task_detail import TaskDetail
 
 
 class TaskListScreen(FilteredScreen):
     """A tab that lists tasks. A subclass makes the table and fills it."""
+
+    _detail: TaskDetail | None = None
 
     def compose_table(self) -> RecordTable[Any]:
         """Make the table."""
@@ -29,19 +34,25 @@ class TaskListScreen(FilteredScreen):
         yield from ()
 
     def compose_body(self) -> ComposeResult:
-        """Lay out filter bar, table and detail."""
-        session = self.session
+        """Lay out filter bar and table; the detail comes late."""
         yield self.make_bar()
-        with Horizontal(id="body"):
-            with Vertical(id="list"):
-                yield from self.compose_above()
-                yield self.compose_table()
-            yield TaskDetail(session)
+        with Horizontal(id="body"), Vertical(id="list"):
+            yield from self.compose_above()
+            yield self.compose_table()
+
+    async def mount_late(self) -> None:
+        """Mount the detail beside the table."""
+        from umbel_console.screens.task_detail import TaskDetail
+
+        detail = TaskDetail(self.session)
+        await self.query_one("#body").mount(detail)
+        self._detail = detail
+        await super().mount_late()
 
     @property
-    def detail(self) -> TaskDetail:
-        """The detail, open or not."""
-        return self.query_one(TaskDetail)
+    def open_detail(self) -> TaskDetail | None:
+        """The detail while it is open."""
+        return self._detail if self._detail is not None and self._detail.is_open else None
 
     @property
     def task_under_cursor(self) -> TaskRecord | None:
@@ -54,13 +65,13 @@ class TaskListScreen(FilteredScreen):
         return Situation(
             has_record=self.task_under_cursor is not None,
             has_filter=True,
-            detail_open=self.detail.is_open,
+            detail_open=self.open_detail is not None,
         )
 
     def keys_in_detail(self) -> bool:
         """Whether the keys go to the detail now."""
         focused = self.focused
-        return focused is not None and self.detail in focused.ancestors
+        return focused is not None and self._detail in focused.ancestors
 
     def do_open(self) -> None:
         """Open the task under the cursor, at once: the next key is the detail's already."""
@@ -84,7 +95,7 @@ class TaskListScreen(FilteredScreen):
 
     def do_back(self) -> None:
         """Close the detail first, then the filter pane."""
-        if self.detail.is_open:
+        if self.open_detail is not None:
             self.close_detail()
             self.table.focus()
         elif self.has_class("-pane"):
@@ -94,8 +105,8 @@ class TaskListScreen(FilteredScreen):
 
     def close_detail(self) -> None:
         """Close the detail, if it is open."""
-        if self.detail.is_open:
-            self.detail.close()
+        if self.open_detail is not None:
+            self.open_detail.close()
             self.remove_class("-detail")
 
     def on_record_table_opened(self, event: RecordTable.Opened) -> None:
@@ -103,15 +114,25 @@ class TaskListScreen(FilteredScreen):
         self._show_detail(event.key)
 
     def _show_detail(self, task_id: str) -> None:
-        self.add_class("-detail")
-        self.detail.open(task_id, self.task_under_cursor)
-        self.detail.focus()
+        if self._detail is not None:
+            self.add_class("-detail")
+            self._detail.open(task_id, self.task_under_cursor)
+            self._detail.focus()
 
     def on_record_table_moved(self, event: RecordTable.Moved) -> None:
         """Let an open detail follow the cursor."""
-        record = self.task_under_cursor
-        if self.detail.is_open and record is not None and self.size.width >= WIDE:
-            self.detail.open(record.id, record)
+        record, detail = self.task_under_cursor, self.open_detail
+        if detail is None or record is None:
+            return
+        from umbel_console.screens.task_detail import WIDE
+
+        if self.size.width >= WIDE:
+            detail.open(record.id, record)
+
+    def look_at_detail(self) -> None:
+        """Bring an open detail up to date."""
+        if self.open_detail is not None:
+            self.open_detail.look_again()
 
     def marks_part(self, draw: DrawContext, rows: Sequence[Any]) -> list[Part]:
         """Return how many are marked, and how many of them cannot be seen now."""

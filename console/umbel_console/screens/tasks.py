@@ -52,7 +52,7 @@ class TasksScreen(TaskListScreen):
         """Show what changed since the last look, and let the times go on."""
         self.table.show(self._selection.rows(self.session.clock()))
         self._draw_sections()
-        self.detail.look_again()
+        self.look_at_detail()
 
     # Narrowing and ordering
 

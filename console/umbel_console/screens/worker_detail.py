@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from rich.style import Style
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.widgets import ContentSwitcher
 
-from umbel_backend import states
 from umbel_backend.errors import UmbelError
 from umbel_backend.records import TaskRecord, WorkerRecord
 from umbel_console import actions
-from umbel_console.render import task as task_cells
 from umbel_console.render import worker_detail as drawing
-from umbel_console.render.context import DrawContext
-from umbel_console.render.line import Part
-from umbel_console.render.queue import count_cell
-from umbel_console.screens.figures import figure, text_column
+from umbel_console.render.words import counted
+from umbel_console.screens import worker_detail_parts as parts
 from umbel_console.screens.record_screen import RecordScreen
+from umbel_console.screens.worker_detail_columns import CONF, HELD, REGISTERED, consumed
+from umbel_console.screens.worker_detail_parts import PARTS
 from umbel_console.session import Session
 from umbel_console.stores.workers import TrendPoint
-from umbel_console.told import ConsumedTold, HeldTold, WorkerTold
+from umbel_console.told import HeldTold, WorkerTold
 from umbel_console.widgets.columns import Column
 from umbel_console.widgets.line import Line
 from umbel_console.widgets.record_table import RecordTable
@@ -34,66 +30,6 @@ from umbel_console.widgets.record_table import RecordTable
 ROOMY_LINES = 34
 """From this height on charts take the place of lines."""
 TREND_SLICE_S = 15.0
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A name and what is told of it."""
-
-    name: str
-    value: str
-
-
-def _cell(
-    read: Callable[[Any], str], role: str = "foreground"
-) -> Callable[[Any, DrawContext], Any]:
-    return lambda row, draw: draw.cell(read(row), role) if read(row) else draw.nothing()
-
-
-HELD: tuple[Column[HeldTold], ...] = (
-    text_column("held", "HELD", 11, drawing.held_cell, rank=0),
-    text_column("task", "TASK", 16, _cell(lambda row: row.name), rank=0, flex=2),
-    text_column("id", "ID", 8, _cell(lambda row: row.id[: task_cells.ID_SHOWN], "muted"), rank=2),
-    text_column("queue", "QUEUE", 9, _cell(lambda row: row.queue or ""), rank=3),
-    figure("since", "SINCE/ETA", 9, drawing.since_cell, rank=0),
-    figure("pid", "PID", 7, _cell(lambda row: str(row.pid or ""), "muted"), rank=4),
-    text_column("args", "ARGS", 10, drawing.arguments_cell, rank=5, flex=3),
-)
-
-
-def _consumed(session: Session) -> tuple[Column[ConsumedTold], ...]:
-    def reading(read: Callable[[Any], int | None]) -> Callable[[ConsumedTold, DrawContext], Any]:
-        def draw_cell(row: ConsumedTold, draw: DrawContext) -> Any:
-            queue = session.queues.get(row.queue)
-            return count_cell(None if queue is None else read(queue), draw)
-
-        return draw_cell
-
-    return (
-        text_column("queue", "QUEUE", 16, _cell(lambda row: row.queue), rank=0, flex=1),
-        text_column("exchange", "EXCHANGE", 12, _cell(lambda row: row.exchange), rank=2, flex=1),
-        text_column("key", "ROUTING KEY", 12, _cell(lambda row: row.routing_key), rank=1, flex=1),
-        figure("ready", "READY", 9, reading(lambda queue: queue.ready), rank=0),
-        figure("consumers", "CONSUMERS", 9, reading(lambda queue: queue.consumers), rank=0),
-    )
-
-
-REGISTERED: tuple[Column[Pair], ...] = (
-    text_column("task", "TASK", 30, _cell(lambda row: row.name), rank=0, flex=1),
-    figure("processed", "PROCESSED", 10, _cell(lambda row: row.value), rank=0),
-)
-CONF: tuple[Column[Pair], ...] = (
-    text_column("setting", "SETTING", 34, _cell(lambda row: row.name), rank=0),
-    text_column("value", "VALUE", 20, _cell(lambda row: row.value), rank=0, flex=1),
-)
-
-PARTS = ("Tasks", "Queues", "Registered", "Settings")
-QUESTIONS = {
-    "Tasks": ("active", "reserved", "scheduled"),
-    "Queues": ("active_queues",),
-    "Registered": ("registered",),
-    "Settings": ("conf",),
-}
 
 
 class WorkerDetailScreen(RecordScreen):
@@ -123,7 +59,7 @@ class WorkerDetailScreen(RecordScreen):
         yield Line(gap=0, id="parts")
         with ContentSwitcher(initial=PARTS[0]):
             yield self._table("Tasks", HELD, lambda row: row.id, ticks=True)
-            yield self._table("Queues", _consumed(self.session), lambda row: row.queue, ticks=True)
+            yield self._table("Queues", consumed(self.session), lambda row: row.queue, ticks=True)
             yield self._table("Registered", REGISTERED, lambda row: row.name)
             yield self._table("Settings", CONF, lambda row: row.name)
 
@@ -201,83 +137,25 @@ class WorkerDetailScreen(RecordScreen):
         self.show_block(
             "charts", drawing.charts(record, self._trend(), draw, self.inside, roomy=roomy)
         )
-        self.query_one("#parts", Line).show(self._titles(draw))
-
-    def _titles(self, draw: DrawContext) -> list[Part]:
         counts = {part: len(self._rows(part)) for part in PARTS}
-        parts = [Part(draw.cell(" "))]
-        for part in PARTS:
-            here = part == self._part
-            text = draw.empty()
-            text.append_text(
-                draw.cell(
-                    f"[{part}]" if here else f" {part} ", "accent" if here else "muted", bold=here
-                )
-            )
-            text.append_text(draw.cell(f"{counts[part]:,} " if counts[part] else " ", "muted"))
-            text.stylize(Style(meta={"does": f"part.{part}"}))
-            parts.append(Part(text))
-        return parts
+        self.query_one("#parts", Line).show(parts.titles(self._part, counts, draw))
 
     def fill(self) -> None:
         """Show what it told in the table of the part that is shown."""
         self.table.show(self._rows(self._part))
 
     def _rows(self, part: str) -> Sequence[Any]:
-        answer = self.answer
-        if part == "Tasks":
-            return self._held()
-        if answer is None:
-            return ()
-        if part == "Queues":
-            return answer.queues or ()
-        if part == "Registered":
-            counts = answer.processed or {}
-            return [
-                Pair(name, f"{counts[name]:,}" if name in counts else "0")
-                for name in answer.registered or ()
-            ]
-        conf = answer.conf or {}
-        return [Pair(name, drawing.setting_text(conf[name])) for name in sorted(conf)]
+        return self._held() if part == "Tasks" else parts.rows(part, self.answer)
 
     def _held(self) -> Sequence[HeldTold]:
         """Return what it told it holds; of a silent one, what events told."""
         answer = self.answer
         if answer is not None and answer is self._last and answer.held is not None:
             return answer.held
-        if self._last is None:
-            return ()
-        return [
-            HeldTold(
-                held="active" if record.state == states.STARTED else "reserved",
-                id=record.id,
-                name=record.name,
-                args=record.args,
-                kwargs=record.kwargs,
-                queue=record.queue,
-                priority=record.priority,
-                started_at=record.started_at,
-                eta=record.eta,
-            )
-            for record in self.session.tasks.records()
-            if record.worker == self.key and record.state in (states.STARTED, states.RECEIVED)
-        ]
+        return () if self._last is None else parts.held_by_events(self.session, self.key)
 
     def _why_empty(self, part: str) -> str:
-        if self.trouble:
-            return self.trouble
-        if self._last is None:
-            return "Asking the worker."
-        questions = QUESTIONS[part]
-        source = self.answer or self._last
-        if set(questions) <= set(source.missing):
-            return f"{source.why_not or 'It left this question unanswered.'}"
-        return {
-            "Tasks": "It holds no task: nothing runs, nothing is reserved or scheduled.",
-            "Queues": "It consumes from no queue.",
-            "Registered": "It knows no task.",
-            "Settings": "Every setting is Celery's default.",
-        }[part]
+        return self.trouble or parts.why_empty(part, self._last and (self.answer or self._last))
 
     def told(self) -> Sequence[tuple[int, str]]:
         """Tell what was not answered, and where the rows come from then."""
@@ -286,7 +164,7 @@ class WorkerDetailScreen(RecordScreen):
             words.append((0, f"{last.why_not} The tasks are those that events told of."))
         elif last is not None and last.missing:
             words.append((0, f"no answer to: {', '.join(last.missing)}"))
-        words.append((2, f"{len(self.table.view.rows):,} rows"))
+        words.append((2, counted(len(self.table.view.rows), "row")))
         return words
 
     # Actions
@@ -299,18 +177,7 @@ class WorkerDetailScreen(RecordScreen):
         if row is None:
             return None
         known = self.session.tasks.get(row.id)
-        return row.id, known or TaskRecord(
-            id=row.id,
-            name=row.name,
-            state=states.STARTED if row.held == "active" else states.RECEIVED,
-            state_at=row.started_at or self.session.clock(),
-            worker=self.key,
-            queue=row.queue,
-            args=row.args,
-            kwargs=row.kwargs,
-            started_at=row.started_at,
-            eta=row.eta,
-        )
+        return row.id, known or parts.record_of(row, self.key, self.session.clock())
 
     def do_next_part(self) -> None:
         """Show the next part."""

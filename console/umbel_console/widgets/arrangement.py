@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from umbel_console.widgets.columns import Column, R, lay_out
 
@@ -13,8 +15,7 @@ MOST_WIDTH = 120
 """Bounds of a width one can choose, in cells."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fate:
+class Fate(Struct, frozen=True):
     """What became of a column in a terminal of some width."""
 
     width: int | None
@@ -23,14 +24,13 @@ class Fate:
     """Why it is not shown, or cannot be hidden; empty if there is nothing to say."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrangement:
+class Arrangement(Struct, frozen=True):
     """Choices over the columns as they are declared; columns not named stay as they are."""
 
     order: tuple[str, ...] = ()
     """Keys from left to right; columns not in it follow those they are declared after."""
     hidden: frozenset[str] = frozenset()
-    widths: Mapping[str, int] = field(default_factory=dict)
+    widths: Mapping[str, int] = {}
     """Cells of the columns that have a width of their own."""
 
     @classmethod

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
+from msgspec import Struct
 from rich.text import Text
 
 from umbel_console.render.context import DrawContext
@@ -18,8 +18,7 @@ NARROWEST = 4
 """Least cells of a flexible column."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column(Generic[R]):
+class Column(Struct, Generic[R], frozen=True, kw_only=True):
     """One column of records of type ``R``."""
 
     key: str
@@ -55,8 +54,7 @@ def plain(draw_cell: Callable[[R, DrawContext], Text]) -> Callable[[R, DrawConte
     return render
 
 
-@dataclass(frozen=True, slots=True)
-class Place(Generic[R]):
+class Place(Struct, Generic[R], frozen=True):
     """A column and where it stands in a line."""
 
     column: Column[R]

@@ -197,5 +197,7 @@ class TypingPane(CountingPane):
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Typing ends when the keys go to the list."""
-        if isinstance(event.widget, PaneList) and self._typed is not None:
+        # The message may come when the next key has begun to type already.
+        has_list = isinstance(event.widget, PaneList) and self.screen.focused is event.widget
+        if has_list and self._typed is not None:
             self._stop_typing()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
 from enum import IntFlag
 from typing import Generic
 
+from msgspec import Struct
 from rich.style import Style
 from rich.text import Text
 from textual.strip import Strip
@@ -32,8 +32,7 @@ class Look(IntFlag):
     """It is under the cursor of a table that has the keys."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sort:
+class Sort(Struct, frozen=True):
     """What a table is ordered by."""
 
     column: str
@@ -44,8 +43,7 @@ class Sort:
         return draw.glyph("↓", "v") if self.descending else draw.glyph("↑", "^")
 
 
-@dataclass(slots=True)
-class _Drawn:
+class _Drawn(Struct, frozen=True):
     record: object
     moment: Hashable
     strip: Strip

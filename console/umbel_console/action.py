@@ -1,0 +1,70 @@
+"""What an action is, where it can be done, and what decides whether it can be done now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+from msgspec import Struct
+
+Scope = Literal[
+    "app", "screen", "table", "overview", "tasks", "history", "detail", "pane", "worker"
+]
+
+TITLES: Mapping[Scope, str] = {
+    "screen": "Here",
+    "overview": "In the overview",
+    "tasks": "In Tasks",
+    "history": "In History",
+    "worker": "In the detail of a worker",
+    "table": "Moving and marking",
+    "detail": "In the detail of a task",
+    "pane": "In the filter pane",
+    "app": "Everywhere",
+}
+"""What help and documents call each scope, in the order they list them."""
+
+
+class Situation(Struct, frozen=True, kw_only=True):
+    """What decides whether an action can be done now."""
+
+    has_record: bool = False
+    can_open: bool = True
+    """The screen has something to show of a single record."""
+    has_filter: bool = False
+    """The screen has a filter bar."""
+    detail_open: bool = False
+    next_page: bool = False
+    previous_page: bool = False
+    pages: bool = False
+    """The screen has pages at all."""
+    has_history: bool = False
+    """The database is open."""
+
+
+WhyDisabled = Callable[[Situation], str | None]
+"""Returns one sentence, or None if the action can be done."""
+
+
+class Action(Struct, frozen=True, kw_only=True):
+    """One thing an operator can do."""
+
+    id: str
+    """``scope.verb``; names it in the key map and in the method that does it."""
+    keys: str
+    """Default keys, with commas between, as Textual spells them."""
+    label: str
+    tooltip: str
+    scope: Scope
+    shown: str = ""
+    """How the keys are written for people; empty writes them as they are."""
+    footer: int = 0
+    """Place among the footer's keys, from 1; 0 leaves it to the help."""
+    danger: bool = False
+    """It changes the world outside the console."""
+    why_disabled: WhyDisabled = lambda situation: None
+
+    @property
+    def verb(self) -> str:
+        """The part of the id after the scope."""
+        return self.id.partition(".")[2]

@@ -84,6 +84,10 @@ dev: $(VENV)/.dev-stamp ## Install everything a contributor needs into .venv
 docs: $(VENV)/.dev-stamp ## Write the pages in docs/ that are made from the code
 	$(BIN)/python -m umbel_console.actions_page docs/actions.md
 
+.PHONY: screenshots
+screenshots: $(VENV)/.dev-stamp ## Draw the pictures in screenshots/ from the demo, in two minutes
+	$(BIN)/python -m screenshots.make
+
 .PHONY: clean
 clean: ## Remove what the commands above made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .demo dist

@@ -21,7 +21,8 @@ HERE = Path(__file__).parent
 DARK = ("#d3dae1", "#11151a")
 LIGHT = ("#1e242a", "#fbfbf8")
 WAIT_S = 60.0
-TRAFFIC_S = 6.0
+FRAME_S = 0.5
+TRAFFIC_S = 75.0
 """How long the shop trades before the pictures: long enough for failures, backlog and charts."""
 
 
@@ -69,7 +70,7 @@ class Stage:
         """Let the console go on, and film it if it is being filmed."""
         ends = time.monotonic() + seconds
         while time.monotonic() < ends:
-            time.sleep(0.25)
+            time.sleep(min(FRAME_S, max(0.0, ends - time.monotonic())))
             self._shoot()
 
     def keep(self, name: str, title: str, look: tuple[str, str] = DARK) -> None:
@@ -120,13 +121,83 @@ def main() -> None:
             stage.press("q")
 
 
+def tour(stage: Stage) -> None:
+    """Film a short walk: what happens, what failed, why, and the numbers behind it."""
+    stage.press("1", "ELAPSED")
+    with stage.filmed("tour", "A walk through the console: tasks, a failure, history, overview"):
+        stage.rest(3.0)
+        for keys in ("/", "state:FAILURE,RETRY", "\r"):
+            stage.press(keys)
+            stage.rest(1.0)
+        stage.press("\r")
+        stage.rest(3.0)
+        stage.press("\x1b")
+        stage.rest(0.8)
+        stage.press("\x1b")
+        stage.rest(0.8)
+        for keys in ("2", "0", "4", "3", "1"):
+            stage.press(keys)
+            stage.rest(2.5)
+
+
 def tasks(stage: Stage) -> None:
-    """Show the live table."""
-    stage.press("1", "STATE")
+    """Show the live table, what one can filter by, and a failure in detail."""
+    stage.press("1", "ELAPSED")
     stage.keep("tasks", "Live tasks in sections, with progress")
+    stage.press("f", "state")
+    stage.keep("filter", "The filter pane beside the live tasks")
+    stage.press("f", "WORKER")
+    stage.press("/state:FAILURE\r", "✗ FAILURE")
+    stage.press("\r", "Traceback")
+    stage.keep("detail", "A failed task: timeline, arguments, traceback, attempts")
+    stage.press("\x1b")
+    stage.rest(0.5)
+    stage.press("\x1b")
+    stage.rest(0.5)
 
 
-SCENES: tuple[Callable[[Stage], None], ...] = (tasks,)
+def history(stage: Stage) -> None:
+    """Show a page of history under its histogram."""
+    stage.press("2", "OUTCOME")
+    stage.keep("history", "History with the histogram of what the filter matches")
+
+
+def overview(stage: Stage) -> None:
+    """Show figures and charts."""
+    stage.press("0", "Throughput")
+    stage.rest(6.0)
+    stage.keep("overview", "Overview: figures, charts, failures and advice")
+    stage.press(":theme umbel-light\r")
+    stage.rest(1.5)
+    stage.keep("overview-light", "Overview in the light theme", LIGHT)
+    stage.press(":theme umbel-dark\r")
+    stage.rest(1.0)
+
+
+def cluster(stage: Stage) -> None:
+    """Show workers and queues, and one of each."""
+    stage.press("3", "PROCESSED")
+    stage.keep("workers", "Workers and how they fare")
+    stage.press("\r", "Registered")
+    stage.keep("worker", "One worker: charts, what it holds, its queues and tasks")
+    stage.press("\x1b", "PROCESSED")
+    stage.press("4", "CONSUMERS")
+    stage.keep("queues", "Queues by priority level, with half an hour at a glance")
+    stage.press("\r")
+    stage.rest(2.0)
+    stage.keep("queue", "The messages inside a queue, in the order they will run")
+    stage.press("\x1b", "CONSUMERS")
+
+
+def keys(stage: Stage) -> None:
+    """Show the help."""
+    stage.press("1", "ELAPSED")
+    stage.press("?", "searches")
+    stage.keep("help", "The keys of a screen")
+    stage.press("\x1b", "ELAPSED")
+
+
+SCENES: tuple[Callable[[Stage], None], ...] = (tour, tasks, history, overview, cluster, keys)
 
 if __name__ == "__main__":
     main()

@@ -147,7 +147,9 @@ def tasks(stage: Stage) -> None:
     stage.press("f", "state")
     stage.keep("filter", "The filter pane beside the live tasks")
     stage.press("f", "WORKER")
-    stage.press("/state:FAILURE\r", "✗ FAILURE")
+    stage.press("/state:FAILURE\r", "history not searched")
+    stage.rest(1.0)
+    # Not its traceback: that would show where this folder lies.
     stage.press("\r", "Traceback")
     stage.keep("detail", "A failed task: timeline, arguments, traceback, attempts")
     stage.press("\x1b")
@@ -165,7 +167,8 @@ def history(stage: Stage) -> None:
 def overview(stage: Stage) -> None:
     """Show figures and charts."""
     stage.press("0", "Throughput")
-    stage.rest(6.0)
+    stage.press("\x1b[D", "[15 min]")
+    stage.rest(7.0)
     stage.keep("overview", "Overview: figures, charts, failures and advice")
     stage.press(":theme umbel-light\r")
     stage.rest(1.5)

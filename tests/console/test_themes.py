@@ -7,8 +7,8 @@ from functools import partial
 import pytest
 from textual.color import Color
 
-from fake_console.screen_text import until, until_shown
-from fake_console.world import Console
+from fake_console.screen_text import strips, until, until_shown
+from fake_console.world import Console, business
 from umbel_console import themes
 from umbel_console.adopted_themes import LEAST_MUTED, contrast
 from umbel_console.render.palette import PALETTES, ROLES
@@ -40,3 +40,25 @@ async def test_any_theme_can_be_chosen_while_it_runs() -> None:
             assert console.app.session.palette.name == name
         await pilot.press("colon", *"theme bogus", "enter")
         await until_shown(pilot, "The themes are umbel-dark")
+
+
+def grounds(console: Console) -> set[str]:
+    """Return every background on the screen."""
+    styles = [
+        segment.style for strip in strips(console.app.screen) for segment in strip if segment.style
+    ]
+    return {style.bgcolor.name for style in styles if style.bgcolor is not None}
+
+
+async def test_nothing_of_the_theme_before_is_left_on_any_screen() -> None:
+    console = Console(business())
+    dark = {PALETTES["umbel-dark"].background, PALETTES["umbel-dark"].surface}
+    async with console.app.run_test(size=(120, 36)) as pilot:
+        await until_shown(pilot, "3/3 workers")
+        for key in "012340":
+            await pilot.press(key)
+            await pilot.pause()
+        await pilot.press("colon", *"theme umbel-light", "enter")
+        for key in "012340":
+            await pilot.press(key)
+            await until(pilot, lambda: dark.isdisjoint(grounds(console)))

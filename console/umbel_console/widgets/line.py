@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.style import Style
 from textual import events
 from textual.geometry import Region
 from textual.message import Message
@@ -32,6 +33,7 @@ class Line(Widget):
         self._gap = gap
         self._parts: Sequence[Part] = ()
         self._strip: Strip | None = None
+        self._style: Style | None = None
 
     @property
     def plain(self) -> str:
@@ -47,6 +49,9 @@ class Line(Widget):
         """Return the line."""
         if self._strip is None or y:
             return Strip.blank(self.size.width, self.rich_style)
+        if self._style != self.rich_style:
+            # Another theme: its style sheet makes the widget draw again, not who shows the parts.
+            self._strip = self._drawn()
         return self._strip
 
     def on_resize(self, event: events.Resize) -> None:
@@ -64,8 +69,7 @@ class Line(Widget):
         width = self.size.width
         if not width:
             return
-        text = fit(self._parts, width, gap=self._gap, unicode=not self.app.has_class("-ascii"))
-        strip = text_strip(text, width, self.rich_style)
+        strip = self._drawn()
         before, self._strip = self._strip, strip
         if before is None or before.cell_length != strip.cell_length:
             self.refresh()
@@ -73,3 +77,8 @@ class Line(Widget):
         span = changed_span(before, strip)
         if span is not None:
             self.refresh(Region(span[0], 0, span[1] - span[0], 1))
+
+    def _drawn(self) -> Strip:
+        self._style, width = self.rich_style, self.size.width
+        text = fit(self._parts, width, gap=self._gap, unicode=not self.app.has_class("-ascii"))
+        return text_strip(text, width, self._style)

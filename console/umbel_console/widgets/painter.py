@@ -74,14 +74,14 @@ class Painter(Generic[R]):
         self.places: list[Place[R]] = []
         """The columns that fit, and where they stand right of `LEAD`."""
         self._width = 1
-        self._base = Style.null()
+        self.base = Style.null()
         self._strips: dict[tuple[str, Look], _Drawn] = {}
 
     def fit(self, width: int, base: Style) -> None:
         """Draw for ``width`` cells in the colours ``base`` from now on; the last cell is the thumb's."""
         self._strips.clear()
         self._width = max(2, width)
-        self._base = base
+        self.base = base
         self.places = lay_out(self.columns, self.room)
 
     @property
@@ -102,7 +102,7 @@ class Painter(Generic[R]):
                 cells.append(draw.cell(label, "muted", bold=True))
         lead = Text(" " * LEAD, end="")
         return row_strip(
-            lead, self.places, cells, self._width, base=self._base, unicode=draw.unicode
+            lead, self.places, cells, self._width, base=self.base, unicode=draw.unicode
         )
 
     def row(self, record: R, look: Look, draw: DrawContext) -> Strip:
@@ -121,9 +121,9 @@ class Painter(Generic[R]):
     def with_thumb(self, line: Strip | None, shown: bool, draw: DrawContext) -> Strip:
         """Add the scroll thumb's cell to a line; None is an empty one."""
         if line is None:
-            line = Strip.blank(self._width - 1, self._base)
+            line = Strip.blank(self._width - 1, self.base)
         bar = draw.cell(draw.glyph("▐", "|") if shown else " ", "muted")
-        return Strip.join([line, text_strip(bar, 1, self._base)])
+        return Strip.join([line, text_strip(bar, 1, self.base)])
 
     def words(self, text: str, draw: DrawContext, height: int) -> list[Strip]:
         """Draw a sentence over as many lines as it needs, ``height`` at most, after an empty one."""
@@ -138,11 +138,11 @@ class Painter(Generic[R]):
             sign = draw.glyph("…", "~")
             lines[-1] = cut(lines[-1], room - 2, unicode=draw.unicode).rstrip(sign) + sign
         drawn = [draw.cell(" " * LEAD + line, "muted") for line in ("", *lines)]
-        return [text_strip(line, self._width, self._base) for line in drawn][:height]
+        return [text_strip(line, self._width, self.base) for line in drawn][:height]
 
     def blank(self) -> Strip:
         """Return an empty line."""
-        return Strip.blank(self._width, self._base)
+        return Strip.blank(self._width, self.base)
 
     def _row(self, record: R, look: Look, draw: DrawContext) -> Strip:
         width = self._width - 1
@@ -158,7 +158,7 @@ class Painter(Generic[R]):
             places,
             cells,
             width,
-            base=self._base,
+            base=self.base,
             unicode=draw.unicode,
             over=draw.palette.cursor if Look.ACTIVE in look else None,
         )

@@ -134,6 +134,9 @@ class TableView(Widget, Generic[R]):
         """Draw again what changed with the time or with the records."""
         if not self.is_attached or not self.size:
             return
+        if self.rich_style != self._painter.base:
+            # The style sheet of another theme holds only some time after the theme was chosen.
+            self._painter.fit(self.size.width, self.rich_style)
         lines = self._drawn_lines()
         before, self._lines = self._lines, lines
         if len(before) != len(lines):

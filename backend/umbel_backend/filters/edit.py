@@ -199,9 +199,12 @@ class FilterText:
         elif place + 1 < len(self._pieces) and self._pieces[place + 1].keyword == "AND":
             last += 1
         if last + 1 < len(self._pieces):
-            return (
-                self.text[: self._pieces[first].start] + self.text[self._pieces[last + 1].start :]
-            )
+            after = self._pieces[last + 1]
+            rest = self.text[after.start :]
+            if not after.keyword and self.text[after.start : after.end] == "AND":
+                # A word to search for only where it stood: here it would join two terms.
+                rest = f'"AND"{self.text[after.end :]}'
+            return self.text[: self._pieces[first].start] + rest
         return self.text[: self._pieces[first - 1].end] if first else ""
 
 

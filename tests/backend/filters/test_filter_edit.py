@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 
 from umbel_backend.errors import InvalidFilter
 from umbel_backend.filters import compile_predicate, parse
@@ -127,6 +127,8 @@ def test_on_and_off_again_means_what_it_meant_before(
 
 @settings(max_examples=500, deadline=None)
 @given(TEXTS.filter(is_filter), FIELDS, VALUES)
+@example('queue:"" AND AND', "queue", None)
+@example('word queue:"" AND AND', "queue", None)
 def test_turning_a_value_round_keeps_the_text_a_filter(
     text: str, field: str, value: str | None
 ) -> None:

@@ -16,6 +16,7 @@ from harness.waiting import free_port
 from harness.worker import Workers
 from umbel_backend.demo.server import EmbeddedServer
 
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
     """A broker that may be killed; it comes back on the same port."""
@@ -32,9 +33,7 @@ def crew(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
 
 
 @pytest.fixture(scope="module")
-def site(
-    server: EmbeddedServer, crew: Workers, tmp_path_factory: pytest.TempPathFactory
-) -> Site:
+def site(server: EmbeddedServer, crew: Workers, tmp_path_factory: pytest.TempPathFactory) -> Site:
     """A home and a database over the server, where the worker ``w1`` consumes."""
     crew.start(server.url(0), result_backend=server.url(1), name="w1")
     return Site(tmp_path_factory.mktemp("site"), server.url(0), server.url(1))

@@ -14,6 +14,7 @@ import redis
 
 from harness.command import UMBEL
 from harness.flood import envelope
+from harness.person import Person
 from harness.recorder import Site
 from harness.redis_messages import message
 from harness.terminal import Terminal
@@ -26,6 +27,8 @@ EVIL = (
     " \u202egnp.exe\u202c \u2066x\u2069 \u200f\u061c \ud800 \udfff \u2028\u2029 \ufeff end"
 )
 """Escape codes of both alphabets, NUL, markup, marks that reorder text, lone surrogates."""
+
+EVIL_QUEUE = "q\x1b]0;OWNED\x07 \x9b31mC1 [bold red]m[/] \u202egnp"
 
 UNSAFE = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
@@ -53,6 +56,8 @@ HOSTILE: list[Any] = [
     task("started", "e1"),
     task("succeeded", "e1", result=EVIL, runtime=0.1),
     task("received", "e2", name="t.fail", args=EVIL, kwargs="{'password': 'hunter2'}"),
+    task("received", "e12", name=EVIL, args="()", kwargs="{}", queue=EVIL, routing_key=EVIL),
+    task("failed", "e12", exception=f"{EVIL}Error('{EVIL}')", traceback=EVIL),
     task("failed", "e2", exception=EVIL, traceback=f"Traceback\n  {EVIL}\r\nValueError: {EVIL}"),
     task("received", "e3", name="t.huge", args="x" * 10_000_000, kwargs="{}"),
     task("succeeded", "e3", result="\x1b[31m" * 2_000_000, runtime=1e308),
@@ -84,6 +89,8 @@ def site(broker_numbers: Any, tmp_path_factory: pytest.TempPathFactory) -> Itera
     with redis.Redis.from_url(url) as server:
         # Waiting messages reach screens by another way than events.
         server.sadd("_kombu.binding.evil", "evil\x06\x16\x06\x16evil")
+        server.sadd("_kombu.binding.evil", f"evil\x06\x16\x06\x16{EVIL_QUEUE}")
+        server.lpush(EVIL_QUEUE, message("e22", "t.queue", (EVIL,), queue=EVIL_QUEUE))
         server.lpush(
             "evil",
             message("e20", EVIL, (EVIL,), {EVIL: EVIL}, queue="evil"),
@@ -99,7 +106,7 @@ def site(broker_numbers: Any, tmp_path_factory: pytest.TempPathFactory) -> Itera
     wait_until(lambda: site.count("id = 'e20'"), 30, site.log)
     publish(url, HOSTILE)
     wait_until(lambda: site.count("id IN ('e1', 'e7')") == 2, 30, site.log)
-    wait_until(lambda: site.count("state = 'FAILURE'") == 1, 30, site.log)
+    wait_until(lambda: site.count("state = 'FAILURE'") == 2, 30, site.log)
     assert process.poll() is None
     yield site
     site.stop()
@@ -216,6 +223,50 @@ def step_to(terminal: Terminal, part: str) -> None:
             terminal.until(f"[{part}", 2)
             return
     raise AssertionError(terminal.text)
+
+
+@pytest.mark.parametrize(("width", "height"), [(120, 36), (80, 24)])
+def test_every_screen_and_dialog_shows_hostile_names_and_obeys_none(
+    site: Site, width: int, height: int
+) -> None:
+    terminal = Terminal([UMBEL], site.environment, site.folder, width=width, height=height)
+    try:
+        person = Person(terminal).sees("● live", "t.fail")
+        publish(site.broker_url, HOSTILE)
+        person.filters("t.fail").presses("space").sees("1 marked").presses("esc").sees_no(
+            "/ t.fail"
+        )
+        person.filters("state:FAILURE text:OWNED").presses("*").sees("2 marked").presses("=")
+        person.sees("only differences").presses("d").sees("all fields", "OWNED")
+        person.presses("esc").sees_no("all fields").presses("esc").sees_no("text:OWNED")
+        person.presses("f").sees("space enter choose", "t.clock").presses("G", "g", "esc")
+        person.sees_no("space enter choose").filters("text:OWNED name:*OWNED*").presses("y")
+        person.sees("task name").presses("n").sees("Copied", "if your terminal allows it")
+        person.presses("y").sees("row as JSON").presses("r").sees_no("row as JSON")
+        person.presses("esc").sees_no("text:OWNED").presses("2").sees("tasks recorded")
+        person.presses("f").sees("space enter choose", "t.clock").presses("esc")
+        person.sees_no("space enter choose").presses("E").sees("Export").presses("esc")
+        person.sees_no("enter writes it").presses("3").sees("evil2@host").goes_to("OWNED")
+        for _ in range(4):
+            person.presses("enter").sees("[Tasks]").presses("right").sees("[Queues]")
+            person.presses("right").sees("[Registered]").presses("right").sees("[Settings]")
+            person.presses("esc").sees_no("[Settings]").presses("down")
+        person.presses("4").sees("READY").goes_to("x1b").presses("enter")
+        person.sees("POS  ID", "t.queue").presses("enter").sees("esc back", "OWNED")
+        person.presses("esc").sees_no("esc back").presses("esc").sees_no("POS  ID")
+        person.goes_to("evil", key="up").presses("enter").sees("POS  ID", "3 ready").presses(
+            "down", "y"
+        )
+        person.sees("Copy").presses("esc").sees_no("Copy").presses("esc").sees_no("POS  ID")
+        person.presses("0").sees("Throughput").presses(*["tab", "down"] * 4)
+        person.presses(":").types("filter ").sees_no("Copy").presses("esc", "?").sees("esc closes")
+        person.presses("esc").sees_no("esc closes")
+        assert person.leaves() == 0
+        sent = terminal.sent.decode(errors="surrogateescape")
+        assert [piece for piece in RAW if piece in sent] == []
+        assert "OWNED" not in terminal.screen.title
+    finally:
+        terminal.close()
 
 
 def test_nothing_of_it_ended_the_recorder_and_no_task_data_is_in_its_log_raw(site: Site) -> None:

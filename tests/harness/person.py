@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Self
 
@@ -29,9 +30,10 @@ KEYS = {
 """Names of keys that are no character, and what a terminal sends for them."""
 
 CURSOR = "▌"
+DIGITS = re.compile(r"[\d ]+")
 HINTS = ("\n   tab ", "\n   enter keep")
 """How the line begins that shows under the filter while one types it."""
-PATIENCE_S = 8.0
+PATIENCE_S = 30.0
 
 
 class Person:
@@ -51,7 +53,7 @@ class Person:
             self.terminal.press(KEYS.get(key, key))
             if key == "esc":
                 # A terminal cannot tell esc from the beginning of another key but by the pause.
-                self.terminal.settle()
+                self.terminal.settle(0.12)
         return self
 
     def types(self, text: str) -> Self:
@@ -59,7 +61,9 @@ class Person:
         self.terminal.press(text)
         return self
 
-    def clicks(self, words: str, *, times: int = 1, ctrl: bool = False, shift: bool = False) -> Self:
+    def clicks(
+        self, words: str, *, times: int = 1, ctrl: bool = False, shift: bool = False
+    ) -> Self:
         """Click on the first ``words`` on the screen, with the keys held that are named."""
         self.sees(words)
         column, line = self.terminal.place(words)
@@ -97,19 +101,25 @@ class Person:
 
     @property
     def line(self) -> str:
-        """The line under the cursor of what has the keys; empty where there is none."""
+        """The line under the cursor of a dialog, else of what stands most to the left; else empty."""
         lines = self.terminal.text.splitlines()
-        return next((line.split(CURSOR)[1] for line in lines if line.startswith(CURSOR)), "")
+        dialog = (line.partition(f"│ {CURSOR}")[2] for line in lines)
+        page = (line.split(CURSOR)[1] for line in lines if line.startswith(CURSOR))
+        return next((line for line in (*dialog, *page) if line), "")
 
     def goes_to(self, *words: str, key: str = "down") -> Self:
         """Press ``key`` until the line under the cursor has all of ``words``."""
-        for _ in range(100):
-            before = self.line
-            if all(each in before for each in words):
+        for _ in range(40):
+            here = self.line
+            if all(each in here for each in words):
                 return self
-            self.presses(key)
-            self.waits_until(lambda text, before=before: self.line != before)
+            self.presses(key)._leaves_line(here)
         raise AssertionError(f"No line has {words!r}:\n{self.terminal.text}")
+
+    def _leaves_line(self, line: str) -> None:
+        # Times in it go on meanwhile.
+        before = DIGITS.sub("", line)
+        self.waits_until(lambda _: DIGITS.sub("", self.line) != before)
 
     def asks_for(self, command: str) -> Self:
         """Type a command into the command bar, and give it."""

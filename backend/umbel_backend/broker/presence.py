@@ -7,11 +7,16 @@ queue is there, which lives as long as its connection.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 
 from umbel_backend.broker.answers import Silence
 from umbel_backend.broker.cluster import Cluster
+
+CONFIRMED_AFTER_S = 10.0
+"""How long a count must say that a worker is gone: another one that was killed a moment ago counts as well
+until its heartbeats are missed, and meanwhile a connection seems to be missing of one that is only busy."""
 
 _DECLARED: dict[int, Silence] = {404: "gone", 405: "connected"}
 
@@ -21,10 +26,13 @@ class Presence:
 
     Args:
         cluster: The broker they are connected to.
+        clock: Returns seconds that only grow.
     """
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, clock: Callable[[], float] = time.monotonic) -> None:
         self._cluster = cluster
+        self._clock = clock
+        self._missing_since: dict[str, float] = {}
         self._judged: dict[str, Silence] = {}
         """The last judgement."""
 
@@ -45,9 +53,20 @@ class Presence:
             before = self._judged.items()
             connected = [name for name, silence in before if silence == "connected"]
             gone = [name for name, silence in before if silence == "gone"]
-            told = by_count(silent, spare, connected, gone)
+            told = self._confirmed(by_count(silent, spare, connected, gone))
         self._judged = told
         return told
+
+    def _confirmed(self, told: Mapping[str, Silence]) -> dict[str, Silence]:
+        """Return what was judged before of those that are not missing for long enough."""
+        now, since = self._clock(), self._missing_since
+        missing = [name for name, silence in told.items() if silence == "gone"]
+        self._missing_since = {name: since.get(name, now) for name in missing}
+        early = {n for n in missing if now - self._missing_since[n] < CONFIRMED_AFTER_S}
+        return {
+            name: self._judged.get(name, "unknown") if name in early else silence
+            for name, silence in told.items()
+        }
 
     def _by_queue(self, names: Collection[str]) -> dict[str, Silence]:
         from amqp.exceptions import AMQPError, ChannelError

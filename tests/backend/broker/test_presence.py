@@ -3,7 +3,26 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from umbel_backend.broker.presence import by_count
+from umbel_backend.broker.presence import CONFIRMED_AFTER_S, Presence, by_count
+
+
+class Redis:
+    """A cluster of which only its transport matters."""
+
+    is_amqp = False
+
+
+class Watched:
+    """Judgements at moments of the test's choosing."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._presence = Presence(Redis(), lambda: self.now)  # type: ignore[arg-type]
+
+    def after(self, seconds: float, silent: list[str], spare: int) -> dict[str, str]:
+        self.now += seconds
+        return dict(self._presence.judge(silent, spare))
+
 
 NAMES = st.sets(st.sampled_from(["w1", "w2", "w3", "w4"]))
 
@@ -41,3 +60,21 @@ def test_every_silent_worker_is_judged_and_enough_of_them_are_connected(
     assert told.keys() == silent
     count = sum(silence == "connected" for silence in told.values())
     assert count >= min(max(spare, 0), len(silent))
+
+
+def test_a_busy_worker_is_not_given_up_because_another_one_was_killed_a_moment_ago() -> None:
+    watched = Watched()
+    assert watched.after(0, ["busy"], 1) == {"busy": "connected"}
+    # The killed one still counts as well by its last heartbeat, but its connection is not there.
+    assert watched.after(5, ["busy"], 0) == {"busy": "connected"}
+    assert watched.after(7, ["busy", "killed"], 1)["busy"] == "connected"
+    told = watched.after(CONFIRMED_AFTER_S, ["busy", "killed"], 1)
+    assert told == {"busy": "connected", "killed": "gone"}
+
+
+def test_one_that_is_missing_for_long_enough_is_gone() -> None:
+    watched = Watched()
+    assert watched.after(0, ["w1"], 0) == {"w1": "unknown"}
+    assert watched.after(CONFIRMED_AFTER_S - 1, ["w1"], 0) == {"w1": "unknown"}
+    assert watched.after(1, ["w1"], 0) == {"w1": "gone"}
+    assert watched.after(1, ["w1"], 1) == {"w1": "connected"}

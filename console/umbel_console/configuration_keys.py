@@ -47,7 +47,12 @@ SETTINGS_KEYS: Mapping[str, Kind] = {
 _TOP_ONLY = ("context", "contexts", "defaults")
 
 _LEAST = {"args_bytes": 64, "traceback_bytes": 256, "refresh_hz": 0.1, "history_rows": 0}
-_MOST = {"args_bytes": 1_048_576, "traceback_bytes": 1_048_576, "refresh_hz": 30, "history_rows": 1_000}
+_MOST = {
+    "args_bytes": 1_048_576,
+    "traceback_bytes": 1_048_576,
+    "refresh_hz": 30,
+    "history_rows": 1_000,
+}
 
 
 def checked_table(

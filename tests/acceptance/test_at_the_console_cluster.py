@@ -105,40 +105,6 @@ def test_queues_agree_with_the_broker_and_show_what_is_inside_in_order(
     assert person.leaves() == 0
 
 
-def test_the_overview_agrees_with_the_database_and_leads_to_the_tasks_behind(
-    person: Person, send: Send, site: Site
-) -> None:
-    for number in range(3):
-        send("add", number, 1)
-    failed = [send("fail", "counted")[:8] for _ in range(2)]
-    wait_until(
-        lambda: site.count("state = 'FAILURE' AND exception LIKE '%counted%'") == 2, 30, site.log
-    )
-
-    def figures(text: str) -> dict[str, str]:
-        lines = text.splitlines()
-        names = [(n, line) for n, line in enumerate(lines[:8]) if "COMPLETED" in line]
-        return {
-            word.group(): lines[number + 1][word.start() :].split("  ")[0].split(" ")[0]
-            for number, line in names
-            for word in re.finditer(r"[A-Z]+", line)
-        }
-
-    def agrees(text: str) -> bool:
-        shown = figures(text)
-        done, failed = site.count("finished_at IS NOT NULL"), site.count("state = 'FAILURE'")
-        return (shown.get("COMPLETED"), shown.get("FAILED")) == (str(done), str(failed))
-
-    person.presses("0").sees("[1 h]").waits_until(agrees)
-    failures = site.count("exception LIKE 'ValueError%'")
-    group = person.sees_line("ValueError")
-    assert f" {failures} " in group
-    person.presses("right").sees("[6 h]").presses("left").sees("[1 h]")
-    person.clicks("ValueError").presses("enter").sees("Failures")
-    person.sees_line(" / state:FAILURE exc:ValueError since:1h")
-    person.sees(*failed).presses("esc").sees_no("exc:ValueError")
-
-
 def test_with_the_broker_gone_every_key_answers_and_its_return_is_seen(
     person: Person, send: Send, server: EmbeddedServer, site: Site
 ) -> None:

@@ -13,8 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from fake_console.screen_text import until, until_shown
-from fake_console.world import Console, business
 from harness.terminal import Terminal
 from harness.waiting import wait_until
 from umbel_console.line_pace import CLOGGED_WRITES, LinePace
@@ -190,20 +188,3 @@ def test_on_a_slow_terminal_fewer_redraws_are_sent_and_the_keys_still_answer(
     busy.until(lambda text: "slow line" not in text and "sort task" in text, 120)
     busy.press("q")
     assert busy.end(60) == 0
-
-
-async def test_what_a_clogged_line_cannot_take_is_drawn_later_as_it_is_then() -> None:
-    console = Console(business())
-    async with console.app.run_test(size=(120, 24)) as pilot:
-        await until_shown(pilot, "3/3 workers")
-        app, shown = console.app, []
-        for _ in range(CLOGGED_WRITES):
-            app.pace.handed()
-        app.post_display_hook = lambda: shown.append(1)  # type: ignore[method-assign]
-        await pilot.press("j", "j")
-        await pilot.pause()
-        assert shown == []
-        for _ in range(CLOGGED_WRITES):
-            app.pace.written()
-        app.pace.flushed()
-        await until(pilot, lambda: shown)

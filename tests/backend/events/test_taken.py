@@ -35,3 +35,12 @@ def test_a_task_whose_queue_stays_unknown_makes_one_reading_untold() -> None:
     assert taken.tell() == {"high": 1}
     assert taken.tell() is None
     assert taken.tell() == {"high": 1}
+
+
+def test_tasks_nobody_asks_about_take_a_bounded_place_and_are_not_passed_over_in_silence() -> None:
+    taken = Taken()
+    take(taken, "high", id="somewhere")
+    for number in range(20_001):
+        take(taken, None, id=f"nowhere-{number}")
+    assert taken.remembered <= 10_000
+    assert taken.tell() is None

@@ -110,8 +110,18 @@ def test_a_selection_kept_up_by_changes_equals_one_made_anew(seed: int) -> None:
     chance = random.Random(seed)
     store = TaskStore(most_records=30)
     kept = Selection(store)
-    wanted = lambda record, now: "1" in record.id  # noqa: E731
-    kept.choose(predicate=wanted, moves=False, section=None)
+    order = chance.choice([calm_order, lambda record, now: record.state])
+
+    def choose(selection: Selection) -> None:
+        selection.choose(
+            predicate=lambda record, now: "1" in record.id,
+            moves=False,
+            section=None,
+            sort_key=order,
+            descending=seed % 2 == 1,
+        )
+
+    choose(kept)
     ids = [f"t{n}" for n in range(60)]
     for step in range(200):
         ends = ("task-succeeded", "task-failed", "task-retried")
@@ -119,7 +129,7 @@ def test_a_selection_kept_up_by_changes_equals_one_made_anew(seed: int) -> None:
         store.apply(chance.sample(whole, chance.randrange(1, 4)))
         if chance.random() < 0.4:
             fresh = Selection(store)
-            fresh.choose(predicate=wanted, moves=False, section=None)
+            choose(fresh)
             assert kept.rows(NOW) == fresh.rows(NOW)
 
 

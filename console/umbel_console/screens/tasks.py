@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -42,7 +43,7 @@ class TasksScreen(TaskListScreen):
         """Make the live table."""
         return RecordTable(
             task_columns.LIVE,
-            key=lambda record: record.id,
+            key=attrgetter("id"),
             draw=self.session.draw,
             moment=task_columns.live_moment,
             empty=self._why_empty,
@@ -140,11 +141,22 @@ class TasksScreen(TaskListScreen):
             where = f" in {self._section.value}" if self._section else ""
             return f"{what} matches{where}. esc drops the filter, 2 searches the whole history."
         if session.freshness.state != "live":
-            problem = session.freshness.problem
-            return problem or f"Connecting to {session.broker}."
+            return self._why_away()
         if not len(session.workers):
             return "Connected, but no worker has been heard of. Start one, and its tasks show here."
         return "Connected. No task seen yet; new ones appear here by themselves."
+
+    def _why_away(self) -> str:
+        """Say what one can do about a broker that does not answer; the status line says why."""
+        session = self.session
+        if session.freshness.problem is None:
+            return f"Connecting to {session.broker}."
+        if session.freshness.last_event_at is not None:
+            return "Nothing is held here. Umbel tries again by itself, and tasks show as they come."
+        return (
+            "Umbel tries again by itself. If the broker is another one: umbel -b URL names it,"
+            " umbel -A MODULE takes it from your Celery app, and umbel demo brings a cluster along."
+        )
 
     def status_parts(self) -> list[Part]:
         """Tell marks, order, what is new, and whether the view follows."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
-from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 
 from umbel_backend.records import TaskRecord
 from umbel_console.stores.tasks import Predicate, Section, TaskStore, section_of
@@ -12,8 +12,15 @@ from umbel_console.stores.tasks import Predicate, Section, TaskStore, section_of
 SortKey = Callable[[TaskRecord, float], Any]
 """From a record and now to something that orders; of one type for all records."""
 
+T = TypeVar("T")
+_Place = tuple[Any, str]
+"""What a record is ordered by: its sort key, then its id, so that no two are equal."""
+
 RECHECK_S = 1.0
 """How often keys and filters that depend on the clock are worked out anew for every record."""
+
+_MANY = 8
+"""When more than one record in so many changed, all are put in order anew: it costs less then."""
 
 _SECTION_ORDER = {section: rank for rank, section in enumerate(Section)}
 
@@ -47,7 +54,10 @@ class Selection:
         self._sort_key: SortKey = calm_order
         self._descending = False
         self._clocked = False
-        self._ordered: list[tuple[Any, TaskRecord]] = []
+        # Side by side, in ascending order: what a record is ordered by, and the record.
+        self._places: list[_Place] = []
+        self._ordered: list[TaskRecord] = []
+        self._place_of: dict[str, _Place] = {}
         self._revision = -1
         self._rechecked_at = 0.0
         self._rows: list[TaskRecord] = []
@@ -87,26 +97,73 @@ class Selection:
         if not self._whole and self._revision == self._store.revision:
             return self._rows
         changes = None if self._whole else self._store.changed_since(self._revision)
+        changed = None if changes is None else dict(changes)
         self._revision = self._store.revision
-        if changes is None:
+        if changed is None or len(changed) * _MANY > len(self._places):
             self._whole = False
             self._rechecked_at = now
-            self._ordered = self._keyed(self._store.records(), now)
+            self._order_all(now)
         else:
-            changed = dict(changes)
-            kept = [chosen for chosen in self._ordered if chosen[1].id not in changed]
-            fresh = (record for record in changed.values() if record is not None)
-            self._ordered = kept + self._keyed(fresh, now)
-        # All but the fresh ones are in place: sorting is close to one pass.
-        self._ordered.sort(key=itemgetter(0), reverse=self._descending)
-        self._rows = [record for _, record in self._ordered]
+            self._take_out(changed)
+            self._put_in(changed.values(), now)
+        self._rows = self._ordered[::-1] if self._descending else self._ordered[:]
         return self._rows
 
-    def _keyed(self, records: Iterable[TaskRecord], now: float) -> list[tuple[Any, TaskRecord]]:
+    def _order_all(self, now: float) -> None:
+        ordered = sorted(self._placed(self._store.records(), now), key=_place)
+        self._places = [place for place, _ in ordered]
+        self._ordered = [record for _, record in ordered]
+        self._place_of = {record.id: place for place, record in ordered}
+
+    def _take_out(self, ids: Iterable[str]) -> None:
+        """Take out the records with ``ids``, which are found by what they were ordered by."""
+        forget, places, ordered = self._place_of.pop, self._places, self._ordered
+        known = (forget(task_id, None) for task_id in ids)
+        gone = sorted(bisect_left(places, place) for place in known if place is not None)
+        self._places, self._ordered = _without(places, gone), _without(ordered, gone)
+
+    def _put_in(self, records: Iterable[TaskRecord | None], now: float) -> None:
+        """Put ``records`` in their places; None stands for one that is no longer there."""
+        there = (record for record in records if record is not None)
+        fresh = sorted(self._placed(there, now), key=_place)
+        places, ordered = self._places, self._ordered
+        self._places, self._ordered = [], []
+        done = 0
+        for place, record in fresh:
+            at = bisect_left(places, place, done)
+            self._places += places[done:at]
+            self._ordered += ordered[done:at]
+            self._places.append(place)
+            self._ordered.append(record)
+            self._place_of[record.id] = place
+            done = at
+        self._places += places[done:]
+        self._ordered += ordered[done:]
+
+    def _placed(self, records: Iterable[TaskRecord], now: float) -> list[tuple[_Place, TaskRecord]]:
         key = self._sort_key
-        return [(key(record, now), record) for record in records if self._shows(record, now)]
+        return [
+            ((key(record, now), record.id), record)
+            for record in records
+            if self._shows(record, now)
+        ]
 
     def _shows(self, record: TaskRecord, now: float) -> bool:
         if self._section is not None and section_of(record) is not self._section:
             return False
         return self._predicate is None or self._predicate(record, now)
+
+
+def _place(placed: tuple[_Place, TaskRecord]) -> _Place:
+    return placed[0]
+
+
+def _without(values: list[T], gone: Iterable[int]) -> list[T]:
+    """Return ``values`` without those at the indexes ``gone``, which ascend."""
+    kept: list[T] = []
+    done = 0
+    for index in gone:
+        kept += values[done:index]
+        done = index + 1
+    kept += values[done:]
+    return kept

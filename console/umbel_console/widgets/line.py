@@ -42,8 +42,12 @@ class Line(Widget):
 
     def show(self, parts: Sequence[Part]) -> None:
         """Show ``parts`` instead."""
-        self._parts = parts
-        self._draw()
+        before, self._parts = self._parts, parts
+        strip, style = self._strip, self._style
+        if strip is None or strip.cell_length != self.size.width or style != self.rich_style:
+            self._draw()
+        elif not _look_alike(before, parts):
+            self._draw()
 
     def render_line(self, y: int) -> Strip:
         """Return the line."""
@@ -82,3 +86,10 @@ class Line(Widget):
         self._style, width = self.rich_style, self.size.width
         text = fit(self._parts, width, gap=self._gap, unicode=not self.app.has_class("-ascii"))
         return text_strip(text, width, self._style)
+
+
+def _look_alike(before: Sequence[Part], parts: Sequence[Part]) -> bool:
+    # Two texts of Rich are equal whatever their own style is.
+    return before == parts and all(
+        old.text.style == new.text.style for old, new in zip(before, parts, strict=True)
+    )

@@ -23,13 +23,13 @@ class Unread(Generic[R]):
     def begin(self, rows: Sequence[R]) -> None:
         """Count from ``rows`` on, unless one reads already."""
         if self._known is None:
-            self._known = {self._key(record) for record in rows}
+            self._known = set(map(self._key, rows))
             self._counted = None
 
     def admit(self, rows: Sequence[R]) -> None:
         """Take ``rows`` for known: they show because the filter or the section is another."""
         if self._known is not None:
-            self._known.update(self._key(record) for record in rows)
+            self._known.update(map(self._key, rows))
             self._counted = None
 
     def end(self) -> None:
@@ -41,6 +41,6 @@ class Unread(Generic[R]):
         if self._known is None:
             return 0
         if self._counted is None or self._counted[0] is not rows:
-            known, key = self._known, self._key
-            self._counted = rows, sum(key(record) not in known for record in rows)
+            # Every tick of a busy table comes here: without a loop in Python it takes a third.
+            self._counted = rows, len(set(map(self._key, rows)) - self._known)
         return self._counted[1]

@@ -114,6 +114,24 @@ def sleep(seconds: float = 30.0, until_file: str = "") -> str:
     return "slept"
 
 
+@app.task
+def stubborn(seconds: float = 60.0) -> str:
+    """Run for ``seconds`` whatever SIGTERM says."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        time.sleep(0.02)
+    return "slept"
+
+
+@app.task
+def touch(file: str) -> str:
+    """Leave a trace that anybody can see: append a line to ``file``."""
+    with open(file, "a", encoding="utf-8") as trace:
+        trace.write("ran\n")
+    return "touched"
+
+
 @app.task(bind=True)
 def progress(self: Any, steps: int = 5, pause_s: float = 0.1, until_file: str = "") -> int:
     """Report each step by ``update_state``; then wait for ``until_file``, if it is given."""

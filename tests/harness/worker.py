@@ -15,7 +15,7 @@ from harness import tasks
 from harness.waiting import wait_until
 from umbel_backend.demo.processes import GuardedProcess
 
-Pool = Literal["prefork", "solo", "threads"]
+Pool = Literal["prefork", "solo", "threads", "gevent"]
 _TESTS = Path(__file__).resolve().parent.parent
 
 

@@ -11,6 +11,18 @@ from collections.abc import Iterable
 
 HIDDEN = "***"
 
+REDACTED_NAMES = (
+    "password",
+    "passwd",
+    "secret",
+    "token",
+    "api_key",
+    "apikey",
+    "authorization",
+    "cookie",
+)
+"""A value is hidden when its name contains one of these, whatever the case."""
+
 _OPENERS = {"(": ")", "[": "]", "{": "}"}
 _URL_PASSWORD = re.compile(r"(?<=://)([^\s:/@'\"]*):([^\s/@'\"]+)@")
 
@@ -22,9 +34,10 @@ class Redactor:
         names = [name.lower() for name in names]
         self._words = tuple(names)
         words = "|".join(re.escape(name) for name in names)
-        # A name, quoted or bare, then `=` or `:`; the value is found by `_value_end`.
+        # The end of a name, quoted or bare, then `=` or `:`; the value is found by `_value_end`. What
+        # comes before does not matter, and bounding what comes after keeps long words linear.
         self._name = (
-            re.compile(rf"[\w.-]*(?:{words})[\w.-]*(\\*['\"]?)\s*(?:=>|[=:])\s*", re.IGNORECASE)
+            re.compile(rf"(?:{words})[\w.-]{{0,64}}(\\*['\"]?)\s*(?:=>|[=:])\s*", re.IGNORECASE)
             if words
             else None
         )

@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from umbel_backend.redact import Redactor
-from umbel_backend.settings import REDACTED_NAMES
+from umbel_agent.redact import REDACTED_NAMES, Redactor
 
 redact = Redactor(REDACTED_NAMES).redact
 
@@ -48,3 +47,8 @@ def test_redacted_json_stays_json() -> None:
 
 def test_no_names_hide_nothing_but_url_passwords() -> None:
     assert Redactor(()).redact("password=1 redis://:x@h") == "password=1 redis://:***@h"
+
+
+def test_long_words_take_no_longer_than_they_are_long() -> None:
+    text = "{'blob': '" + "token" * 50_000 + "a" * 250_000 + "', 'token': 'x'}"
+    assert redact(text).endswith("a', 'token': '***'}")

@@ -8,7 +8,7 @@ it was handed over: whoever needs another one copies it (``copy.copy`` is a C lo
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -93,6 +93,9 @@ class TaskRecord(msgspec.Struct, kw_only=True, gc=False):
     progress: Progress | None = None
     paused_how: Literal["held", "checkpoint", "frozen"] | None = None
     tags: dict[str, str] = {}
+    acks_late: bool | None = None
+    """Whether its message is acknowledged only at its end, so that it comes back when its worker dies.
+    Source: the agent."""
 
     @property
     def wait_s(self) -> float | None:
@@ -152,9 +155,29 @@ class WorkerRecord(msgspec.Struct, kw_only=True):
     """Queues it consumes from now; None until it answered ``active_queues``."""
     clock_skew_s: float | None = None
     """Its clock minus this machine's, estimated; positive when it is ahead."""
+    clock_correction_s: float = 0.0
+    """Seconds added to what its clock says, as last heard; see `umbel_backend.events.clocks`."""
     celery_version: str | None = None
     agent: str | None = None
-    """Version of ``umbel_agent`` in it."""
+    """Version of ``umbel_agent`` in it; None where there is none, or its announcement has expired."""
+    boot: str | None = None
+    """Names this run of the worker, told by its agent; another one under the same name differs."""
+    capabilities: tuple[str, ...] = ()
+    """What its agent can do, in the words of ``docs/agent-stream.md``."""
+    leases: bool | None = None
+    """Whether its agent renews the claim on unacknowledged messages."""
+    visibility_timeout_s: float | None = None
+    """After how long Redis redelivers what this worker did not acknowledge, as its agent says."""
+    messages_kept: str | None = None
+    """Which exact messages its agent keeps: ``all``, ``failed`` or ``off``."""
+    agent_dropped: int | None = None
+    """Records its agent lost since its start, because they could not be delivered."""
+    sampled_at: float | None = None
+    """When its agent last told ``cpu_percent`` and ``memory_bytes`` (main process and children)."""
+    main_memory_bytes: int | None = None
+    """Resident memory of the main process alone."""
+    children: int | None = None
+    """Processes of its pool."""
     task_events: bool | None = None
     """Whether it sends task events; None until known."""
 
@@ -214,6 +237,44 @@ class MessageRecord(msgspec.Struct, kw_only=True):
     """Why the entry cannot be read as a task message, as a phrase; then ``id`` and ``name`` are empty."""
 
 
+class LogLine(msgspec.Struct, frozen=True, gc=False):
+    """One line that a task logged or printed. Source: the agent."""
+
+    at: float
+    level: int
+    """Python's number: 10 debug, 20 info, 30 warning, 40 error, 50 critical."""
+    logger: str
+    text: str
+    """Without control characters but tab and newline; a traceback is part of its line."""
+    n: int = 0
+    """Its number in the database, which with ``at`` is its place: ``(at, n)``; 0 while it is not stored."""
+    stream_id: str = ""
+    """Which entry of the agents' stream brought it; with ``position`` the same on every road."""
+    position: int = 0
+    """Its place among the lines of that entry."""
+
+
+class KeptMessage(msgspec.Struct, kw_only=True, frozen=True):
+    """The exact message of a task, as its worker received it. Source: the agent."""
+
+    id: str
+    kept_at: float
+    """When the worker received it."""
+    body: bytes | None = None
+    """As the producer's serializer made it; None if it was withheld. Never decoded but from JSON and
+    MessagePack."""
+    headers: dict[str, Any] = {}
+    properties: dict[str, Any] = {}
+    content_type: str | None = None
+    content_encoding: str | None = None
+    size_bytes: int | None = None
+    """Of the body as it was sent, even if that was withheld; None if it was not told."""
+    withheld: str | None = None
+    """Why there is no body, as a phrase: ``it holds a redacted value``."""
+    sealed: bool = False
+    """``body`` is encrypted, with a key that only the workers' owner has."""
+
+
 class Gap(msgspec.Struct, kw_only=True, frozen=True):
     """A stretch of time in which events may have been missed."""
 
@@ -226,3 +287,32 @@ class Gap(msgspec.Struct, kw_only=True, frozen=True):
     """One plain sentence."""
     events_lost: int | None = None
     """None when it cannot be known."""
+
+
+class AuditRecord(msgspec.Struct, kw_only=True, frozen=True):
+    """What somebody did to one target, or tried to, and what was seen to come of it."""
+
+    id: int
+    """Its place in the audit's chain, in which outcomes are counted too."""
+    at: float
+    operator: str
+    """The operating system's user."""
+    origin: str
+    """The host it was done on, and where they came from: ``ops-2, ssh from 10.0.0.5``."""
+    action: str
+    """The command's verb: ``cancel``, ``operator add``."""
+    target_kind: str
+    """``task``, ``operator`` …"""
+    target: str
+    reason: str
+    parameters: dict[str, Any] = {}
+    outcome: str | None
+    """``done``, ``partly``, ``refused`` or ``unknown``; ``interrupted`` when its process ended before the
+    outcome was known; None while it is under way."""
+    outcome_at: float | None
+    detail: str
+    """One or more plain sentences, what was seen; empty until there is an outcome."""
+    batch: str
+    """The same for all targets of one command."""
+    hash: str
+    """The last hash of the chain that covers this row, as hexadecimal digits."""

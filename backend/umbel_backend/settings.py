@@ -6,22 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from umbel_agent.redact import REDACTED_NAMES
+
 DEFAULT_BROKER = "redis://localhost:6379/0"
 
 COLOURS = ("red", "orange", "yellow", "green", "cyan", "blue", "magenta")
 """What the banner of a context may be coloured in."""
-
-REDACTED_NAMES = (
-    "password",
-    "passwd",
-    "secret",
-    "token",
-    "api_key",
-    "apikey",
-    "authorization",
-    "cookie",
-)
-"""A value is hidden when its name contains one of these, whatever the case."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +38,8 @@ class Context:
     control_exchange: str = "celery"
     queues: tuple[str, ...] = ()
     """Queues to watch although no worker or binding names them."""
+    stream: str | None = None
+    """URL of the Redis that the agents write to, where that is not the broker."""
     enable_events: bool = True
     """Switch task events on in workers that run without ``-E``."""
 

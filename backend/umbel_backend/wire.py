@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
-from umbel_backend.records import Gap, MessageRecord, QueueRecord, TaskRecord, WorkerRecord
+from umbel_backend.levels import level_word
+from umbel_backend.records import (
+    AuditRecord,
+    Gap,
+    KeptMessage,
+    LogLine,
+    MessageRecord,
+    QueueRecord,
+    TaskRecord,
+    WorkerRecord,
+)
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -30,6 +41,14 @@ QUEUE_FIELDS = _names(
 )
 MESSAGE_FIELDS = _names("position id name args kwargs priority eta age_s")
 GAP_FIELDS = _names("source started_at ended_at reason events_lost")
+AUDIT_FIELDS = _names(
+    "id at operator origin action target_kind target reason parameters outcome outcome_at detail"
+    " batch hash"
+)
+LOG_FIELDS = _names("at level logger text")
+KEPT_FIELDS = _names(
+    "id kept_at body headers properties content_type content_encoding size_bytes withheld sealed"
+)
 
 
 def iso(instant: float | None) -> str | None:
@@ -140,6 +159,32 @@ def gap(record: Gap) -> dict[str, Any]:
     public = _plain(record, GAP_FIELDS)
     public["started_at"] = iso(record.started_at)
     public["ended_at"] = iso(record.ended_at)
+    return public
+
+
+def audit(record: AuditRecord) -> dict[str, Any]:
+    """Return the public form of ``record``, keyed by `AUDIT_FIELDS`."""
+    public = _plain(record, AUDIT_FIELDS)
+    public["at"] = iso(record.at)
+    public["outcome_at"] = iso(record.outcome_at)
+    return public
+
+
+def log_line(line: LogLine) -> dict[str, Any]:
+    """Return the public form of ``line``, keyed by `LOG_FIELDS`; the level by its word."""
+    return {
+        "at": iso(line.at),
+        "level": level_word(line.level),
+        "logger": line.logger,
+        "text": line.text,
+    }
+
+
+def kept_message(record: KeptMessage) -> dict[str, Any]:
+    """Return the public form of ``record``, keyed by `KEPT_FIELDS`; the body as base64."""
+    public = _plain(record, KEPT_FIELDS)
+    public["kept_at"] = iso(record.kept_at)
+    public["body"] = None if record.body is None else b64encode(record.body).decode("ascii")
     return public
 
 

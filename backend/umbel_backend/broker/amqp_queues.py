@@ -38,8 +38,8 @@ class AmqpQueues:
         self._known = {"celery", *cluster.context.queues}
         self._rates = Rates()
 
-    def discover(self, consumed: Iterable[Binding] = ()) -> list[str]:
-        """Return those of the configured, consumed and default queues that are there, sorted."""
+    def discover(self, consumed: Iterable[Binding] = (), told: Iterable[str] = ()) -> list[str]:
+        """Return those of the configured, consumed, told and default queues that are there."""
         prefix = self._cluster.context.event_queue_prefix
         with self._lock:
             self._known.update(
@@ -47,7 +47,10 @@ class AmqpQueues:
                 for binding in consumed
                 if binding.queue and not is_internal(binding.queue, prefix)
             )
-            return sorted(name for name in self._known if self._declared(name) is not None)
+            found = {name for name in self._known.union(told) if self._declared(name) is not None}
+            # What was told and is not there yet is asked for again while it is told.
+            self._known |= found
+            return sorted(found)
 
     def measure(
         self,

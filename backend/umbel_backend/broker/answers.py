@@ -10,10 +10,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from umbel_agent.redact import REDACTED_NAMES, Redactor
 from umbel_backend.broker.routing import Binding, queue_of
 from umbel_backend.events.text import clean
-from umbel_backend.redact import Redactor
-from umbel_backend.settings import REDACTED_NAMES
 
 Held = Literal["active", "reserved", "scheduled"]
 
@@ -52,7 +51,7 @@ CONF_NAMES = [
 ]
 """The settings kept of a worker's ``conf``; a worker tells only those that differ from the default."""
 
-_TEXT_LIMIT = 500
+TEXT_LIMIT = 500
 _LIST_LIMIT = 100_000
 _EARLIEST = 1e9
 """Before September 2001: a monotonic clock, which old Celery sent as ``time_start``."""
@@ -153,7 +152,7 @@ def read_answer(hostname: str, replies: Mapping[str, Any], asked: Iterable[str])
         answer.registered = tuple(_texts(replies["registered"]))
     if "report" in replies:
         report = _mapping(replies["report"]).get("ok")
-        found = _VERSION.search(report[:_TEXT_LIMIT]) if isinstance(report, str) else None
+        found = _VERSION.search(report[:TEXT_LIMIT]) if isinstance(report, str) else None
         answer.celery_version = found[1] if found else None
     json_only = _takes_only_json(answer.conf or {})
     for held in ("active", "reserved", "scheduled"):
@@ -271,7 +270,7 @@ def _is_error(reply: Any) -> bool:
 
 def text(value: Any) -> str:
     """Return ``value`` cleaned and bounded if it is text, else an empty text."""
-    return clean(value, _TEXT_LIMIT) if isinstance(value, str) else ""
+    return clean(value, TEXT_LIMIT) if isinstance(value, str) else ""
 
 
 def number(value: Any) -> float | None:

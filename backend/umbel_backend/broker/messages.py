@@ -9,17 +9,17 @@ from __future__ import annotations
 import binascii
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from umbel_backend.broker.answers import text, whole
+from umbel_agent.redact import Redactor
+from umbel_backend.broker.answers import TEXT_LIMIT, text, whole
 from umbel_backend.events.arguments import is_whole
 from umbel_backend.events.fold import instant
 from umbel_backend.events.text import clean
 from umbel_backend.records import MessageRecord
-from umbel_backend.redact import Redactor
 from umbel_backend.settings import Settings
 
 NOT_CELERY = "not a message of Celery's"
@@ -57,6 +57,7 @@ _STANDARD_HEADERS = frozenset(
     ]
 )
 _UNNESTED_HEADERS = _STANDARD_HEADERS - {"headers"}
+_NOTHING = msgspec.Raw(b"null")
 _HEADERS_LIMIT = 50
 _HEADERS_MARK = b'"headers": {'
 # kombu's own copy of the task's id, among the properties at the end.
@@ -77,6 +78,45 @@ class _Tail(msgspec.Struct):
     properties: Any = None
 
 
+class _Headers(msgspec.Struct, forbid_unknown_fields=True):
+    """The headers of Celery's message protocol 2, all of them and no other."""
+
+    task: str
+    id: str
+    eta: str | None = None
+    expires: str | None = None
+    group: str | None = None
+    retries: int | None = None
+    root_id: str | None = None
+    parent_id: str | None = None
+    compression: str | None = None
+    lang: msgspec.Raw = _NOTHING
+    shadow: msgspec.Raw = _NOTHING
+    group_index: msgspec.Raw = _NOTHING
+    timelimit: msgspec.Raw = _NOTHING
+    argsrepr: msgspec.Raw = _NOTHING
+    kwargsrepr: msgspec.Raw = _NOTHING
+    origin: msgspec.Raw = _NOTHING
+    ignore_result: msgspec.Raw = _NOTHING
+    replaced_task_nesting: msgspec.Raw = _NOTHING
+    stamped_headers: msgspec.Raw = _NOTHING
+    stamps: msgspec.Raw = _NOTHING
+
+
+class _Properties(msgspec.Struct):
+    priority: int | None = None
+    body_encoding: str | None = None
+
+
+class _Usual(msgspec.Struct, rename={"content_type": "content-type"}):
+    """A message as Celery itself writes nearly all: decoded into what is shown and nothing else."""
+
+    headers: _Headers
+    properties: _Properties
+    content_type: str
+    body: str
+
+
 class _LegacyBody(msgspec.Struct):
     """The body of message protocol 1, which carries everything itself."""
 
@@ -91,6 +131,7 @@ class _LegacyBody(msgspec.Struct):
 
 
 _read_wire = msgspec.json.Decoder(Wire).decode
+_read_usual = msgspec.json.Decoder(_Usual).decode
 _read_tail = msgspec.json.Decoder(_Tail).decode
 _read_parts = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _read_legacy = msgspec.json.Decoder(_LegacyBody).decode
@@ -122,6 +163,73 @@ class MessageReader:
 
     def read(self, raw: bytes, size_bytes: int, *, position: int, queue: str) -> MessageRecord:
         """Return the record of one entry; never raises for what is in it."""
+        return self._usual(raw, size_bytes, position, queue) or self._any(
+            raw, size_bytes, position, queue
+        )
+
+    def _usual(
+        self, raw: bytes, size_bytes: int, position: int, queue: str
+    ) -> MessageRecord | None:
+        """Return the record of a message like nearly all, in half the time; None if it is not one."""
+        # No text of such an entry can hold anything that has to be escaped; the body is looked at apart.
+        if len(raw) < size_bytes or b"\\" in raw or b"\x7f" in raw or not raw.isascii():
+            return None
+        try:
+            usual = _read_usual(raw)
+        except _UNREADABLE:
+            return None
+        headers, properties = usual.headers, usual.properties
+        retries, priority = headers.retries or 0, properties.priority
+        task_id, name = headers.id, headers.task
+        root_id, parent_id, group = headers.root_id, headers.parent_id, headers.group
+        if (
+            usual.content_type != "application/json"
+            or headers.compression
+            or len(task_id) > 255
+            or len(name) > TEXT_LIMIT
+            or (root_id is not None and len(root_id) > TEXT_LIMIT)
+            or (parent_id is not None and len(parent_id) > TEXT_LIMIT)
+            or (group is not None and len(group) > TEXT_LIMIT)
+            or not 0 <= retries < 2**62
+            or (priority is not None and not 0 <= priority < 2**62)
+        ):
+            return None
+        record = MessageRecord(
+            position=position,
+            id=task_id,
+            name=name,
+            queue=queue,
+            size_bytes=size_bytes,
+            priority=priority,
+            retries=retries,
+            eta=_instant(headers.eta),
+            expires=_instant(headers.expires),
+            root_id=root_id or None,
+            parent_id=parent_id or None,
+            group_id=group or None,
+        )
+        try:
+            body = _decoded(usual.body, properties.body_encoding)
+            parts = _read_parts(body)
+        except _UNREADABLE:
+            return None
+        return record if len(parts) >= 2 and self._take_innocent(record, body, parts) else None
+
+    def _take_innocent(
+        self, record: MessageRecord, body: bytes, parts: Sequence[msgspec.Raw]
+    ) -> bool:
+        """Take arguments as they stand, after one look at the whole body; else `_take_exact`."""
+        args, kwargs = parts[0], parts[1]
+        if body.isascii() and len(body) <= self._limit:
+            shown = body.decode("ascii")
+            # Nearly all are innocent.
+            if shown.isprintable() and self._redact(shown) is shown:
+                record.args, record.kwargs = str(args, "ascii"), str(kwargs, "ascii")
+                record.args_exact = record.args_complete = True
+                return True
+        return self._take_exact(record, bytes(args), bytes(kwargs))
+
+    def _any(self, raw: bytes, size_bytes: int, position: int, queue: str) -> MessageRecord:
         record = MessageRecord(
             position=position,
             id="",
@@ -240,12 +348,13 @@ def safe_json(raw: bytes) -> str | None:
 
 
 def _body_of(wire: Wire) -> bytes:
-    body = wire.body
-    if not isinstance(body, str):
+    if not isinstance(wire.body, str):
         raise ValueError("the body is no text")
-    if wire.properties.get("body_encoding") == "base64":
-        return binascii.a2b_base64(body)
-    return body.encode()
+    return _decoded(wire.body, wire.properties.get("body_encoding"))
+
+
+def _decoded(body: str, encoding: Any) -> bytes:
+    return binascii.a2b_base64(body) if encoding == "base64" else body.encode()
 
 
 def _read_end(raw: bytes) -> Wire | None:

@@ -1,8 +1,8 @@
 """Whether a worker that does not answer still holds its connection to the broker.
 
 A worker that was killed has none: its kernel closed it. One that is stopped, or too busy to answer,
-has. Redis tells only how many listen for control commands, RabbitMQ whether a worker's own control
-queue is there, which lives as long as its connection.
+has. Redis tells how many listen for control commands, and `Footprints` whose connections are there;
+RabbitMQ whether a worker's own control queue is there, which lives as long as its connection.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from contextlib import suppress
 
 from umbel_backend.broker.answers import Silence
 from umbel_backend.broker.cluster import Cluster
+from umbel_backend.broker.footprints import Footprints
 
 CONFIRMED_AFTER_S = 10.0
 """How long a count must say that a worker is gone: another one that was killed a moment ago counts as well
@@ -27,11 +28,18 @@ class Presence:
     Args:
         cluster: The broker they are connected to.
         clock: Returns seconds that only grow.
+        footprints: Whose connection is whose, as far as that was learnt.
     """
 
-    def __init__(self, cluster: Cluster, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        clock: Callable[[], float] = time.monotonic,
+        footprints: Footprints | None = None,
+    ) -> None:
         self._cluster = cluster
         self._clock = clock
+        self._footprints = footprints
         self._missing_since: dict[str, float] = {}
         self._judged: dict[str, Silence] = {}
         """The last judgement."""
@@ -53,16 +61,25 @@ class Presence:
             before = self._judged.items()
             connected = [name for name, silence in before if silence == "connected"]
             gone = [name for name, silence in before if silence == "gone"]
-            told = self._confirmed(by_count(silent, spare, connected, gone))
+            there, missing = (
+                self._footprints.standing(silent) if self._footprints else (set(), set())
+            )
+            counted = by_count(silent, spare, connected, gone, there, missing)
+            # That one is missing and that its own connection is: no other can be meant.
+            told = self._confirmed(counted, sure=missing)
         self._judged = told
         return told
 
-    def _confirmed(self, told: Mapping[str, Silence]) -> dict[str, Silence]:
+    def _confirmed(self, told: Mapping[str, Silence], sure: Collection[str]) -> dict[str, Silence]:
         """Return what was judged before of those that are not missing for long enough."""
         now, since = self._clock(), self._missing_since
         missing = [name for name, silence in told.items() if silence == "gone"]
         self._missing_since = {name: since.get(name, now) for name in missing}
-        early = {n for n in missing if now - self._missing_since[n] < CONFIRMED_AFTER_S}
+        early = {
+            name
+            for name in missing
+            if name not in sure and now - self._missing_since[name] < CONFIRMED_AFTER_S
+        }
         return {
             name: self._judged.get(name, "unknown") if name in early else silence
             for name, silence in told.items()
@@ -97,6 +114,8 @@ def by_count(
     spare: int | None,
     connected: Collection[str] = (),
     gone: Collection[str] = (),
+    there: Collection[str] = (),
+    missing: Collection[str] = (),
 ) -> dict[str, Silence]:
     """Judge by how many more are connected than are alive.
 
@@ -109,14 +128,22 @@ def by_count(
             not known.
         connected: Those held to be connected until now, so that it is another one that went.
         gone: Those held to be gone until now.
+        there: Those whose own connection is seen to be there, whatever the count says.
+        missing: Those whose own connection is not there any more: the first to be given up.
     """
+    told: dict[str, Silence] = dict.fromkeys(
+        (name for name in silent if name in there), "connected"
+    )
     if spare is None:
-        return dict.fromkeys(silent, "unknown")
-    kept = [name for name in silent if name in connected]
-    others = [name for name in silent if name not in connected and name not in gone]
-    former = [name for name in silent if name in gone and name not in connected]
-    told: dict[str, Silence] = {}
-    for names in (kept, others, former):
+        unknown: dict[str, Silence] = dict.fromkeys(silent, "unknown")
+        return unknown | told
+    spare -= len(told)
+    left = [name for name in silent if name not in told and name not in missing]
+    kept = [name for name in left if name in connected]
+    others = [name for name in left if name not in connected and name not in gone]
+    former = [name for name in left if name in gone and name not in connected]
+    last = [name for name in silent if name in missing and name not in told]
+    for names in (kept, others, former, last):
         told |= dict.fromkeys(names, "connected" if spare > 0 else "gone")
         spare -= len(names)
     return told

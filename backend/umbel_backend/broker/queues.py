@@ -95,11 +95,16 @@ class Queues(Protocol):
 
     abilities: Abilities
 
-    def discover(self, consumed: Iterable[Binding] = ()) -> list[str]:
+    def discover(self, consumed: Iterable[Binding] = (), told: Iterable[str] = ()) -> list[str]:
         """Return the names of all queues known, sorted, without Celery's own.
+
+        To be called again and again: each call looks a little further, so that a broker with
+        millions of keys is not held up.
 
         Args:
             consumed: What workers say they consume (`WorkerAnswer.queues`); remembered.
+            told: Queues that somebody else named, senders' events say; looked for at once, and
+                returned only if they are there.
         """
 
     def measure(
@@ -174,10 +179,10 @@ class UnreadableQueues:
         self.abilities = Abilities(False, False, False, False, why_not)
         self._names = set(cluster.context.queues)
 
-    def discover(self, consumed: Iterable[Binding] = ()) -> list[str]:
-        """Return configured and consumed queues: there is nobody else to ask."""
+    def discover(self, consumed: Iterable[Binding] = (), told: Iterable[str] = ()) -> list[str]:
+        """Return configured, consumed and told queues: there is nobody else to ask."""
         self._names.update(binding.queue for binding in consumed if binding.queue)
-        return sorted(self._names)
+        return sorted(self._names.union(told))
 
     def measure(
         self,

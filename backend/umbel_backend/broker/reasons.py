@@ -7,8 +7,8 @@ import socket
 import ssl
 from collections.abc import Iterable, Iterator
 
+from umbel_agent.redact import HIDDEN
 from umbel_backend.events.text import clean
-from umbel_backend.redact import HIDDEN
 
 _LIMIT = 200
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
 
 from umbel_backend.broker.cluster import Cluster
 from umbel_backend.broker.routing import Binding, is_internal
@@ -17,74 +18,107 @@ if TYPE_CHECKING:
 _TABLE = "_kombu.binding."
 _MEMBERS_LIMIT = 20_000
 _SCAN_COUNT = 1_000
-_RESCAN_S = 60.0
+_FIRST_SLICE_S = 0.1
+_SLICE_S = 0.01
+"""How long a call may walk through the keys once all of them were walked through: 40,000 keys or so."""
+_TABLES_AT_ONCE = 500
 
 
 class BindingTables:
     """What is bound to which exchange, read a little further at every call.
 
-    The names of exchanges are nowhere listed but in the key space. It is walked with SCAN in slices
-    of ``slice_s``, one walk a minute, so that millions of result keys cost nobody anything.
+    The names of exchanges are nowhere listed but in the key space. It is walked with SCAN, again and
+    again, a slice at each call: all of a small database, so that a new queue is seen at once, and no
+    more than a hundredth of the server's time of one with millions of result keys.
+
+    Args:
+        cluster: The broker.
+        slice_s: Longest walk of one call; None takes `_FIRST_SLICE_S` until everything was seen once,
+            and `_SLICE_S` from then on.
     """
 
-    def __init__(self, cluster: Cluster, slice_s: float = 0.1) -> None:
+    def __init__(self, cluster: Cluster, slice_s: float | None = None) -> None:
         context = cluster.context
         self._prefix = cluster.key_prefix
         self._sep = cluster.sep
         self._event_prefix = context.event_queue_prefix
         self._skipped = {
+            "",
             context.event_exchange,
             f"{context.control_exchange}.pidbox",
             f"reply.{context.control_exchange}.pidbox",
         }
         self._slice_s = slice_s
-        self._exchanges: set[str] = set()
         self._cursor = 0
-        self._walked_at: float | None = None
+        self._has_walked = False
+        self._tables: dict[str, tuple[Binding, ...]] = {}
+        """By exchange; what was read longest ago comes first."""
         self.bindings: tuple[Binding, ...] = ()
         """As of the last `refresh`."""
 
     def refresh(self, client: redis.Redis, guesses: Iterable[str]) -> tuple[Binding, ...]:
-        """Read the tables of all exchanges known and of ``guesses``, and look for more."""
-        self._walk(client)
-        found: dict[Binding, None] = {}
-        for exchange in sorted(self._exchanges.union(guesses) - self._skipped - {""}):
-            for binding in self._table(client, exchange):
-                found[binding] = None
-        self.bindings = tuple(found)
+        """Look for more tables, read those of ``guesses`` and of exchanges known.
+
+        Of many exchanges not all are read again at each call, but each of them in turn.
+        """
+        known = self._tables
+        new = ({*self._walk(client), *guesses} - known.keys()) - self._skipped
+        names = [*sorted(new), *islice(known, _TABLES_AT_ONCE)]
+        for name, table in zip(names, self._read(client, names), strict=True):
+            known.pop(name, None)
+            if table:
+                known[name] = table
+        self.bindings = tuple(chain.from_iterable(known[name] for name in sorted(known)))
         return self.bindings
 
-    def _walk(self, client: redis.Redis) -> None:
-        now = time.monotonic()
-        if self._cursor == 0 and self._walked_at and now - self._walked_at < _RESCAN_S:
-            return
+    def _walk(self, client: redis.Redis) -> set[str]:
+        """Return the exchanges whose tables came by on the next stretch of the way."""
         pattern = re.sub(r"([*?\[\]\\^])", r"\\\1", self._prefix + _TABLE) + "*"
+        slice_s = self._slice_s
+        if slice_s is None:
+            slice_s = _SLICE_S if self._has_walked else _FIRST_SLICE_S
+        skipped = len((self._prefix + _TABLE).encode())
+        found: set[str] = set()
+        began = time.monotonic()
         while True:
             self._cursor, keys = client.scan(self._cursor, match=pattern, count=_SCAN_COUNT)
-            start = len((self._prefix + _TABLE).encode())
-            self._exchanges.update(_as_bytes(key)[start:].decode(errors="replace") for key in keys)
+            found.update(_as_bytes(key)[skipped:].decode(errors="replace") for key in keys)
             if self._cursor == 0:
-                self._walked_at = time.monotonic()
-                return
-            if time.monotonic() - now > self._slice_s:
-                return
+                self._has_walked = True
+                return found
+            if time.monotonic() - began > slice_s:
+                return found
 
-    def _table(self, client: redis.Redis, exchange: str) -> list[Binding]:
+    def _read(self, client: redis.Redis, exchanges: Sequence[str]) -> list[tuple[Binding, ...]]:
+        """Read the tables of ``exchanges``; those of almost all are read in one round trip."""
+        keys = [f"{self._prefix}{_TABLE}{exchange}" for exchange in exchanges]
+        with client.pipeline(transaction=False) as pipe:
+            for key in keys:
+                pipe.sscan(key, 0, count=_SCAN_COUNT)
+            answers = pipe.execute(raise_on_error=False)
+        return [
+            self._bindings(exchange, self._members(client, key, answer))
+            for exchange, key, answer in zip(exchanges, keys, answers, strict=True)
+        ]
+
+    def _members(self, client: redis.Redis, key: str, answer: Any) -> list[bytes]:
+        """Return the members of a table whose first page is ``answer``."""
         import redis
 
-        key = f"{self._prefix}{_TABLE}{exchange}"
-        members: list[bytes] = []
-        cursor = 0
-        try:
-            while True:
-                cursor, page = client.sscan(key, cursor, count=_SCAN_COUNT)
-                members += map(_as_bytes, page)
-                if cursor == 0 or len(members) >= _MEMBERS_LIMIT:
-                    break
-        except redis.ResponseError:
+        if isinstance(answer, redis.ResponseError):
             return []  # a key of that name that is no table
-        bindings = (self._binding(exchange, member) for member in members)
-        return [binding for binding in bindings if binding is not None]
+        if isinstance(answer, Exception):
+            raise answer
+        cursor, page = answer
+        members = [*map(_as_bytes, page)]
+        while cursor and len(members) < _MEMBERS_LIMIT:
+            cursor, page = client.sscan(key, cursor, count=_SCAN_COUNT)
+            members += map(_as_bytes, page)
+        return members
+
+    def _bindings(self, exchange: str, members: Iterable[bytes]) -> tuple[Binding, ...]:
+        found = (self._binding(exchange, member) for member in dict.fromkeys(members))
+        return tuple(binding for binding in found if binding is not None)
 
     def _binding(self, exchange: str, member: bytes) -> Binding | None:
         parts = member.decode(errors="replace").split(self._sep)

@@ -110,7 +110,9 @@ class _Search:
         if self._scripted:
             try:
                 script = self._client.register_script(PAGE)
-                flat = script(keys=[key], args=[first, _ROWS, 0, _TAIL_BYTES, _PAGE_BYTES])
+                _lengths, flat = script(
+                    keys=[key], args=[first, _ROWS, 0, _TAIL_BYTES, _PAGE_BYTES]
+                )
                 return list(flat[1::2])
             except redis.ResponseError:
                 self._scripted = False  # no scripts for this user, or an older server

@@ -18,7 +18,8 @@ from umbel_backend.broker.cluster import Cluster
 from umbel_backend.broker.messages import MessageReader
 from umbel_backend.broker.queues import PAGE_LIMIT, Abilities, Found, Page, UnackedPage
 from umbel_backend.broker.redis_names import BindingTables, QueueNames
-from umbel_backend.broker.redis_scripts import DEPTH, PAGE
+from umbel_backend.broker.redis_page import read_page
+from umbel_backend.broker.redis_scripts import DEPTH
 from umbel_backend.broker.redis_unacked import Unacked
 from umbel_backend.broker.routing import Binding, is_internal
 from umbel_backend.broker.watched import FirstSeen, Rates
@@ -29,11 +30,6 @@ from umbel_backend.settings import Settings
 if TYPE_CHECKING:
     import redis
 
-_WHOLE_BYTES = 65_536
-"""Entries up to this size are read whole, of longer ones the end with the headers."""
-_TAIL_BYTES = 8_192
-_PAGE_BYTES = 16 << 20
-"""After looking at this much a page ends early."""
 _FIND_BYTES = 4 << 20
 _FIND_LIMIT = 200_000
 """Messages looked at by one `RedisQueues.find`."""
@@ -72,16 +68,24 @@ class RedisQueues:
         self._looked_at: set[str] = set()
         """Queues that were measured before."""
 
-    def discover(self, consumed: Iterable[Binding] = ()) -> list[str]:
+    def discover(self, consumed: Iterable[Binding] = (), told: Iterable[str] = ()) -> list[str]:
         """Return configured, bound and consumed queues, sorted."""
+        told = set(told)
         with self._lock:
             self._consumed.update(dict.fromkeys(consumed))
-            guesses = {"celery", *self._known, *(b.exchange for b in self._consumed)}
+            # Most queues are bound to an exchange of their own name.
+            guesses = {"celery", *map(self._names.raw, self._known), *told}
+            guesses.update(binding.exchange for binding in self._consumed)
             self._ask(lambda client: self._tables.refresh(client, guesses))
             prefix = self._cluster.context.event_queue_prefix
             for binding in self._bindings:
                 if binding.queue and not is_internal(binding.queue, prefix):
                     self._known.add(self._names.add(binding.queue))
+            # One that is bound to no exchange has messages, or nobody can know of it.
+            unbound = {name for name in told if not is_internal(name, prefix)} - self._known
+            if unbound:
+                holding = self._ask(lambda client: self._holding(client, sorted(unbound)))
+                self._known.update(map(self._names.add, holding))
             return sorted(self._known)
 
     def measure(
@@ -140,6 +144,13 @@ class RedisQueues:
     @property
     def _bindings(self) -> tuple[Binding, ...]:
         return (*self._tables.bindings, *self._consumed)
+
+    def _holding(self, client: redis.Redis, queues: list[str]) -> list[str]:
+        """Return those of ``queues`` of which a list is there."""
+        with client.pipeline(transaction=False) as pipe:
+            for queue in queues:
+                pipe.exists(*self._keys(queue))
+            return [queue for queue, count in zip(queues, pipe.execute(), strict=True) if count]
 
     def _keys(self, queue: str) -> list[str]:
         name = self._cluster.key_prefix + self._names.raw(queue)
@@ -219,32 +230,19 @@ class RedisQueues:
             return None  # another kind of key bears that name
 
     def _page(self, client: redis.Redis, queue: str, start: int, limit: int) -> Page:
-        depth = self._plain_depth(client, queue)
-        lengths = depth.lengths if depth is not None else ()
-        ready, position, left = sum(lengths), start, limit
+        page = read_page(client, self._keys(queue), start, limit)
         messages: list[MessageRecord] = []
         marks: list[str] = []
-        passed, now = 0, time.time()
-        for key, length in zip(self._keys(queue), lengths, strict=False):
-            first = position - passed
-            passed += length
-            if left <= 0 or first >= length:
-                continue
-            rows = min(left, length - first)
-            entries = _entries(client, key, first, rows)
-            for size, raw in entries:
-                record = self._reader.read(raw, size, position=position, queue=queue)
-                if tag := _TAG.search(raw, max(0, len(raw) - 300)):
-                    marks.append(tag[1].decode(errors="replace"))
-                    record.age_s = self._seen.age_s(marks[-1], now)
-                messages.append(record)
-                position += 1
-            left -= rows
-            if len(entries) < rows:
-                break
+        now = time.time()
+        for position, (size, raw) in enumerate(page.entries, start):
+            record = self._reader.read(raw, size, position=position, queue=queue)
+            if tag := _TAG.search(raw, max(0, len(raw) - 300)):
+                marks.append(tag[1].decode(errors="replace"))
+                record.age_s = self._seen.age_s(marks[-1], now)
+            messages.append(record)
         self._seen.note(marks, now)
-        more = bool(messages) and position < ready
-        return Page(messages, ready, position if more else None)
+        end = start + len(messages)
+        return Page(messages, page.ready, end if messages and end < page.ready else None)
 
 
 class _Search:
@@ -308,29 +306,6 @@ def _rows_for(client: redis.Redis, key: str, length: int) -> int:
         return 20
     average = max(1, int(total) // max(1, length))
     return max(1, min(PAGE_LIMIT, _FIND_BYTES // average))
-
-
-def _entries(client: redis.Redis, key: str, first: int, rows: int) -> list[tuple[int, bytes]]:
-    """Return size and text of the entries from ``first``, counted from the head, in running order."""
-    import redis
-
-    script = client.register_script(PAGE)
-    try:
-        flat = script(keys=[key], args=[first, rows, _WHOLE_BYTES, _TAIL_BYTES, _PAGE_BYTES])
-        return list(zip(flat[::2], flat[1::2], strict=True))
-    except redis.ResponseError:
-        pass  # no scripts for this user, or an older server
-    found: list[tuple[int, bytes]] = []
-    while len(found) < rows and sum(size for size, _ in found) < _PAGE_BYTES:
-        at, count = first + len(found), min(20, rows - len(found))
-        part: list[bytes] = client.lrange(key, -(at + count), -(at + 1))  # type: ignore[assignment]
-        found += [
-            (len(raw), raw if len(raw) <= _WHOLE_BYTES else raw[-_TAIL_BYTES:])
-            for raw in reversed(part)
-        ]
-        if len(part) < count:
-            break
-    return found
 
 
 def _depth(answer: list[Any]) -> _Depth:

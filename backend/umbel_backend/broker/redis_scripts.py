@@ -7,26 +7,38 @@ Where a server refuses scripts, `redis_queues` does with plain commands.
 from __future__ import annotations
 
 PAGE = """
--- KEYS: list. ARGV: first index from the head, rows, longest whole entry, tail of longer ones,
--- bytes to look at. Answers size and text of each entry in running order.
--- Each LRANGE walks the way to the middle of a long list anew, so few should do; but no command
--- tells sizes beforehand. So a look at 20 entries decides whether 100 more may come at once.
+-- KEYS: the lists of one queue in serving order. ARGV: first position, rows, longest whole entry,
+-- tail of longer ones, bytes to look at. Answers the lengths of the lists, then size and text of each
+-- entry in running order.
+-- Each LRANGE walks the way to the middle of a long list anew, which for one of a million takes as
+-- long as all the rest: so one must do, unless entries are large, of which a look at 20 tells.
 local first, rows = tonumber(ARGV[1]), tonumber(ARGV[2])
 local whole, tail, budget = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local out, seen, at, step = {}, 0, first, 20
-while at < first + rows and seen < budget do
-  local n = math.min(step, first + rows - at)
-  local part, largest = redis.call('LRANGE', KEYS[1], -(at + n), -(at + 1)), 0
-  for i = #part, 1, -1 do
-    local entry = part[i]
-    seen, largest = seen + #entry, math.max(largest, #entry)
-    out[#out + 1] = #entry
-    out[#out + 1] = #entry <= whole and entry or string.sub(entry, -tail)
+local lengths, out, seen = {}, {}, 0
+for i, key in ipairs(KEYS) do
+  local length = redis.call('LLEN', key)
+  lengths[i] = length
+  if first < length and rows > 0 and seen < budget then
+    local size = redis.pcall('MEMORY', 'USAGE', key, 'SAMPLES', '5')
+    local step = (type(size) == 'number' and size / length < 4096) and 100 or 20
+    local at, stop = first, math.min(length, first + rows)
+    while at < stop and seen < budget do
+      local n = math.min(step, stop - at)
+      local part, largest = redis.call('LRANGE', key, -(at + n), -(at + 1)), 0
+      for j = #part, 1, -1 do
+        local entry = part[j]
+        seen, largest = seen + #entry, math.max(largest, #entry)
+        out[#out + 1] = #entry
+        out[#out + 1] = #entry <= whole and entry or string.sub(entry, -tail)
+      end
+      if #part < n then break end
+      at, step = at + n, largest <= whole and 100 or 20
+    end
+    rows = rows - (at - first)
   end
-  if #part < n then break end
-  at, step = at + n, largest <= whole and 100 or 20
+  first = math.max(0, first - length)
 end
-return out
+return {lengths, out}
 """
 
 DEPTH = """

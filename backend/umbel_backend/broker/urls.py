@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
+from umbel_agent.redact import HIDDEN
 from umbel_backend.errors import BrokerUnavailable, InvalidValue
-from umbel_backend.redact import HIDDEN
 
 REDIS_TRANSPORTS = frozenset({"redis", "rediss", "sentinel"})
 AMQP_TRANSPORTS = frozenset({"amqp", "amqps"})

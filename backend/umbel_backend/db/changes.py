@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from umbel_backend.records import Gap, QueueRecord, TaskRecord, WorkerRecord
+from umbel_backend.records import (
+    Gap,
+    KeptMessage,
+    LogLine,
+    QueueRecord,
+    TaskRecord,
+    WorkerRecord,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,5 +113,9 @@ class Changes:
     worker_samples: Sequence[WorkerSample] = ()
     queue_samples: Sequence[QueueSample] = ()
     rollups: Sequence[RollupIncrement] = ()
+    logs: Sequence[tuple[str, LogLine]] = ()
+    """Lines with the id of their task; a line that is there already is left alone."""
+    messages: Sequence[KeptMessage] = ()
+    """A message that was kept is replaced by a later one that was kept too."""
     fence: Fence | None = None
     """Checked inside the transaction; None writes without a lease."""

@@ -16,7 +16,9 @@ from typing import Any, TypeAlias
 import sqlalchemy as sa
 
 from umbel_backend.db.failures import translated
+from umbel_backend.db.query import run_on
 from umbel_backend.db.statements import records
+from umbel_backend.db.statements.logs import of_tasks
 from umbel_backend.db.tables import attempt, task
 from umbel_backend.export import writer
 from umbel_backend.export.rows import COLUMNS, Row, Rows, Run
@@ -45,12 +47,16 @@ class BlockReader:
         engine: Used by one thread at a time.
         format: One of `umbel_backend.export.FORMATS`.
         has_retries: False spares looking for the retries of each task.
+        logs: Each task gets its log.
     """
 
-    def __init__(self, engine: sa.Engine, format: str, *, has_retries: bool) -> None:
+    def __init__(
+        self, engine: sa.Engine, format: str, *, has_retries: bool, logs: bool = False
+    ) -> None:
         self._engine = engine
         self._has_retries = has_retries
-        self._write: Callable[[Rows], bytes] = writer(format)
+        self._has_logs = logs
+        self._write: Callable[[Rows], bytes] = writer(format, logs=logs)
 
     def read(self, numbers: Numbers) -> bytes:
         """Return those tasks of ``numbers`` that are still there, as they are now.
@@ -79,7 +85,10 @@ class BlockReader:
                 known = {row[1]: row[0] for row in rows}
                 for original, retry in fetch(_retries(list(known), dialect)):
                     retries.setdefault(known[original], []).append(retry)
-            return Rows(rows, runs, retries)
+            if not self._has_logs:
+                return Rows(rows, runs, retries)
+            logs = run_on(connection, of_tasks([row[1] for row in rows]))
+            return Rows(rows, runs, retries, logs)
 
 
 @contextmanager

@@ -25,6 +25,8 @@ from umbel_backend.export import writer
 
 CHUNK = 2_500
 """Tasks in a block: some megabytes."""
+LOGGED_CHUNK = 100
+"""The same with their logs, of which each may have two megabytes."""
 MOST_HELPERS = 4
 FEW = 40_000
 """Up to so many tasks are written before helpers have started."""
@@ -38,6 +40,7 @@ class _Setting(msgspec.Struct):
     url: str
     format: str
     has_retries: bool
+    logs: bool = False
 
 
 class _Answer(msgspec.Struct):
@@ -56,7 +59,8 @@ class TaskBlocks:
         format: One of `umbel_backend.export.FORMATS`.
         helpers: How many processes share the work; None takes one a core if there is much to do,
             0 none at all.
-        chunk: Most tasks in one block.
+        chunk: Most tasks in one block; None is `CHUNK`, or `LOGGED_CHUNK` with logs.
+        logs: Each task gets its log.
 
     Raises:
         DatabaseUnavailable: The database failed.
@@ -70,12 +74,14 @@ class TaskBlocks:
         format: str,
         *,
         helpers: int | None = None,
-        chunk: int = CHUNK,
+        chunk: int | None = None,
+        logs: bool = False,
     ) -> None:
         writer(format)
         self._engine = engine
         self._format = format
-        self._chunk = chunk
+        self._chunk = chunk or (LOGGED_CHUNK if logs else CHUNK)
+        self._logs = logs
         self._numbers, self._has_retries = matched(engine, where)
         self._helpers = _helpers_for(self.total) if helpers is None else helpers
 
@@ -98,12 +104,15 @@ class TaskBlocks:
         if self._helpers:
             yield from self._shared(chunks)
             return
-        reader = BlockReader(self._engine, self._format, has_retries=self._has_retries)
+        reader = BlockReader(
+            self._engine, self._format, has_retries=self._has_retries, logs=self._logs
+        )
         for numbers in chunks:
             yield reader.read(numbers), len(numbers)
 
     def _shared(self, chunks: Iterator[Numbers]) -> Iterator[tuple[bytes, int]]:
-        setting = _Setting(_address(self._engine.url), self._format, self._has_retries)
+        address = _address(self._engine.url)
+        setting = _Setting(address, self._format, self._has_retries, self._logs)
         helpers: list[_Helper] = []
         try:
             helpers += [_Helper(setting) for _ in range(self._helpers)]
@@ -217,7 +226,7 @@ def help_out(questions: IO[bytes], answers: IO[bytes]) -> None:
     except UmbelError as error:
         _send(answers, msgspec.msgpack.encode(_Answer(problem=str(error))))
         return
-    reader = BlockReader(engine, setting.format, has_retries=setting.has_retries)
+    reader = BlockReader(engine, setting.format, has_retries=setting.has_retries, logs=setting.logs)
     while (message := _receive(questions)) is not None:
         numbers = array("q")
         numbers.frombytes(message)

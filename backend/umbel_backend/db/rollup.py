@@ -22,6 +22,11 @@ class _Sum:
     runtime_max_s: float | None = None
     runtimes: list[int] = field(default_factory=lambda: [0] * RUNTIME_BUCKETS)
 
+    @property
+    def is_nothing(self) -> bool:
+        """Whether as much was taken back as was counted."""
+        return not self.count and not any(self.runtimes)
+
     def add(self, other: _Sum) -> None:
         self.count += other.count
         self.runtime_sum_s += other.runtime_sum_s
@@ -33,31 +38,55 @@ class _Sum:
 
 
 class RollupBuffer:
-    """Adds up what happened until it is written.
-
-    Count every entry into a state once: a repeated or late event must not be added again.
-    """
+    """Adds up what is to be added to the roll-ups."""
 
     def __init__(self) -> None:
         self._minutes: dict[tuple[int, str, str], _Sum] = {}
 
     def add(self, name: str, state: str, at: float, runtime_s: float | None = None) -> None:
-        """Count one task ``name`` that entered ``state`` at ``at``; PENDING means it was sent."""
+        """Count one task ``name`` that ended as ``state`` at ``at``; PENDING means first seen."""
+        if runtime_s is None:
+            self.add_rows(at, name, state, 1)
+        else:
+            self.add_rows(at, name, state, 1, runtime_bucket(runtime_s), runtime_s, runtime_s)
+
+    def add_rows(
+        self,
+        at: float,
+        name: str,
+        state: str,
+        count: int,
+        bucket: int | None = None,
+        runtime_sum_s: float = 0.0,
+        longest_s: float | None = None,
+    ) -> None:
+        """Count ``count`` tasks at once, whose runtimes fall into one bucket; below zero takes back.
+
+        Args:
+            at: Any instant of their minute.
+            name: Of the tasks.
+            state: That they entered.
+            count: How many.
+            bucket: As `runtime_bucket` tells; None if they have no runtime.
+            runtime_sum_s: All their runtimes; below zero where ``count`` is.
+            longest_s: The longest of them.
+        """
         key = (int(at // MINUTE_S) * MINUTE_S, name, state)
         total = self._minutes.get(key)
         if total is None:
             total = self._minutes[key] = _Sum()
-        total.count += 1
-        if runtime_s is None:
+        total.count += count
+        if bucket is None:
             return
-        total.runtime_sum_s += runtime_s
-        if total.runtime_max_s is None or runtime_s > total.runtime_max_s:
-            total.runtime_max_s = runtime_s
-        total.runtimes[runtime_bucket(runtime_s)] += 1
+        total.runtimes[bucket] += count
+        total.runtime_sum_s += runtime_sum_s
+        if longest_s is not None:
+            total.runtime_max_s = max(total.runtime_max_s or 0.0, longest_s)
 
     def drain(self) -> list[RollupIncrement]:
         """Return everything added since the last call and start again from nothing."""
-        minutes, self._minutes = self._minutes, {}
+        minutes = {key: total for key, total in self._minutes.items() if not total.is_nothing}
+        self._minutes = {}
         hours: dict[tuple[int, str, str], _Sum] = {}
         for (bucket_at, name, state), total in minutes.items():
             hour_at = bucket_at // HOUR_S * HOUR_S

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import sqlalchemy as sa
 
+from umbel_backend.db import phrases
 from umbel_backend.db.address import shown
 from umbel_backend.db.failures import BUSY_TIMEOUT_S, translated
 from umbel_backend.errors import DatabaseUnavailable
@@ -78,6 +79,7 @@ def set_up_connection(connection: Any, *, read_only: bool) -> None:
     }
     if read_only:
         pragmas |= {"query_only": "ON", "mmap_size": READER_MMAP_BYTES}
+    connection.create_function(phrases.FUNCTION, 2, phrases.holds, deterministic=True)
     cursor = connection.cursor()
     for name, value in pragmas.items():
         cursor.execute(f"PRAGMA {name}={value}")

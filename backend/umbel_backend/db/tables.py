@@ -62,6 +62,7 @@ task = sa.Table(
     sa.Column("paused_how", sa.Text),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("tags", sa.Text),
+    sa.Column("acks_late", sa.Boolean),
     sa.CheckConstraint(READY_HAS_END, name="ready_has_end"),
 )
 """One row a task. ``attempts`` counts its rows in `attempt`; ``progress`` and ``tags`` are JSON text.
@@ -89,6 +90,52 @@ task_tag = sa.Table(
     sa.Column("key", sa.Text, primary_key=True),
     sa.Column("value", sa.Text, nullable=False),
 )
+
+task_log = sa.Table(
+    "task_log",
+    metadata,
+    sa.Column("n", _Serial, primary_key=True, autoincrement=True),
+    sa.Column("task", sa.Text, nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("level", sa.Integer, nullable=False),
+    sa.Column("logger", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("stream_id", sa.Text, nullable=False),
+    sa.Column("position", sa.Integer, nullable=False),
+    sa.UniqueConstraint("stream_id", "position"),
+)
+"""One row a line that a task logged. ``task`` is the task's id, for a line may be there before its task.
+
+``stream_id`` and ``position`` tell which line of which entry of the agents' stream it is, so that an
+entry read twice adds nothing.
+"""
+
+task_message = sa.Table(
+    "task_message",
+    metadata,
+    sa.Column("task", sa.Text, primary_key=True),
+    sa.Column("kept_at", sa.Double, nullable=False),
+    sa.Column("body", sa.LargeBinary),
+    sa.Column("headers", sa.Text, nullable=False),
+    sa.Column("properties", sa.Text, nullable=False),
+    sa.Column("content_type", sa.Text),
+    sa.Column("content_encoding", sa.Text),
+    sa.Column("size_bytes", sa.BigInteger),
+    sa.Column("withheld", sa.Text),
+    sa.Column("sealed", sa.Boolean, nullable=False),
+)
+"""The exact message of a task, the last one where it has several; ``body`` is compressed (zlib).
+
+``headers`` and ``properties`` are JSON text of an object.
+"""
+
+installation = sa.Table(
+    "installation",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("made_at", sa.Double, nullable=False),
+)
+"""One row: the identity of this database, by which it is told from others that read the same broker."""
 
 gap = sa.Table(
     "gap",
@@ -176,6 +223,74 @@ lease = sa.Table(
     sa.Column("expires_at", sa.Double, nullable=False),
 )
 """Who may write. ``epoch`` grows at each change of holder; ``holder`` is empty when released."""
+
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("operator", sa.Text, nullable=False),
+    sa.Column("origin", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("target_kind", sa.Text, nullable=False),
+    sa.Column("target", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("parameters", sa.Text, nullable=False),
+    sa.Column("batch", sa.Text, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
+    sa.Column("outcome", sa.Text),
+    sa.Column("outcome_at", sa.Double),
+    sa.Column("detail", sa.Text),
+    sa.Column("outcome_id", sa.BigInteger, unique=True),
+    sa.Column("outcome_hash", sa.Text),
+)
+"""One row for each thing that was acted on. Opening and outcome are two entries of one chain: ``id`` and
+``outcome_id`` count them together, and each hash covers its entry and the hash before it.
+
+``parameters`` is JSON text of an object. ``outcome`` is NULL until it is known.
+"""
+
+audit_head = sa.Table(
+    "audit_head",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("last_id", sa.BigInteger, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
+)
+"""One row: the end of the audit's chain. Whoever adds to the chain locks it first."""
+
+act_batch = sa.Table(
+    "act_batch",
+    metadata,
+    sa.Column("batch", sa.Text, primary_key=True),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("pid", sa.BigInteger, nullable=False),
+    sa.Column("started_at", sa.Double, nullable=False),
+    sa.Column("expires_at", sa.Double, nullable=False),
+)
+"""A batch of acts that is under way, renewed by its process; a row that expired was left by a crash."""
+
+operator = sa.Table(
+    "operator",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("added_at", sa.Double, nullable=False),
+    sa.Column("added_by", sa.Text, nullable=False),
+)
+"""Who may do what, by the name of the operating system's user; without any row everyone is admin."""
+
+tombstone = sa.Table(
+    "tombstone",
+    metadata,
+    sa.Column("task", sa.Text, primary_key=True),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("operator", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("settled_at", sa.Double),
+)
+"""A task that was cancelled, written before anything else is done; told to workers that come online until
+it was seen to be gone (``settled_at``) or has become too old."""
 
 schema_version = sa.Table(
     "schema_version",

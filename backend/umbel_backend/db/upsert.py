@@ -51,6 +51,7 @@ _KEPT_IF_UNKNOWN = frozenset(
         "eta",
         "expires",
         "tags",
+        "acks_late",
     }
 )
 _ARGUMENTS = frozenset({"args", "kwargs", "args_exact", "args_complete"})
@@ -79,7 +80,8 @@ def _compiled_sqlite_row() -> _Row:
     values = []
     for column in task.columns:
         if isinstance(column.type, sa.Boolean):
-            values.append(f"+record.{column.name}")
+            truth = f"null if (value := record.{column.name}) is None else +value"
+            values.append(truth if column.nullable else f"+record.{column.name}")
         elif column.nullable:
             values.append(f"null if (value := record.{column.name}) is None else value")
         else:

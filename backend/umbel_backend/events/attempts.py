@@ -22,7 +22,8 @@ def is_of_ended_run(record: TaskRecord, event: Event) -> bool:
     last = record.attempts[-1]
     if last.ended_at is None or event.at > last.ended_at:
         return False
-    if record.worker == event.hostname and event.at >= (record.received_at or math.inf):
+    is_of_present = record.state != states.RETRY and event.at >= (record.received_at or math.inf)
+    if is_of_present and record.worker == event.hostname:
         # Of the present run, then: its worker's clock was set back a little between the two.
         return False
     return last.worker is None or not event.hostname or last.worker == event.hostname
@@ -37,6 +38,14 @@ def is_of_earlier_run(record: TaskRecord, event: Event) -> bool:
     told = sum(attempt.outcome == states.RETRY for attempt in record.attempts)
     return record.retries > told and any(
         attempt.ended_at is None and attempt.worker == event.hostname for attempt in record.attempts
+    )
+
+
+def has_begun(record: TaskRecord, event: Event) -> bool:
+    """Whether the start that ``event`` tells is that of a run among ``attempts``."""
+    return any(
+        attempt.started_at == event.at and attempt.worker == event.hostname
+        for attempt in record.attempts
     )
 
 
@@ -65,11 +74,21 @@ def note_start_of_ended_run(record: TaskRecord, event: Event) -> None:
         record.attempts = (*record.attempts[:-1], noted)
 
 
+def is_of_unseen_run(record: TaskRecord, event: Event) -> bool:
+    """Whether a start told late belongs to a run before the message that is received by now.
+
+    Of the runs before it fewer are known than it counts retries.
+    """
+    return (
+        record.state == states.RECEIVED
+        and record.retries > len(record.attempts)
+        and event.at < (record.received_at or 0.0)
+    )
+
+
 def insert_begun_run(record: TaskRecord, event: Event) -> None:
-    """Keep the start, told late, of a run on another worker that came before the present one."""
-    if event.hostname in ("", record.worker) or any(
-        attempt.started_at == event.at for attempt in record.attempts
-    ):
+    """Keep the start, told late, of a run that came before the present one."""
+    if not event.hostname or any(attempt.started_at == event.at for attempt in record.attempts):
         return
     begun = Attempt(0, event.at, None, states.STARTED, None, event.hostname)
     record.attempts = _numbered((*record.attempts, begun))

@@ -15,6 +15,7 @@ import msgspec
 from umbel_backend.broker.cluster import Cluster
 from umbel_backend.errors import UmbelError
 from umbel_backend.events.buffer import Batch, EventBuffer
+from umbel_backend.events.clocks import Clocks
 from umbel_backend.events.door import Door
 from umbel_backend.events.model import Event
 from umbel_backend.events.plain_redis import PlainConnection, plain_address
@@ -152,9 +153,14 @@ class Capture:
         """
         return self._seen_until
 
+    @property
+    def clocks(self) -> Clocks:
+        """What is known of the clocks of other hosts, for another door in this process."""
+        return self._door.clocks
+
     def skew_s(self, hostname: str) -> float | None:
         """How far the clock of ``hostname`` is ahead of this machine's; None if not known."""
-        return self._door.clocks.skew_s(hostname)
+        return self.clocks.skew_s(hostname)
 
     def _run(self) -> None:
         pause_s = _FIRST_PAUSE_S
@@ -302,6 +308,11 @@ class Tap:
     def seen_until(self) -> float | None:
         """Until when nothing was missed; see `Capture.seen_until`."""
         return self._capture.seen_until()
+
+    @property
+    def clocks(self) -> Clocks:
+        """What is known of the clocks of other hosts, for another door in this process."""
+        return self._capture.clocks
 
     def skew_s(self, hostname: str) -> float | None:
         """How far the clock of ``hostname`` is ahead of this machine's; None if not known."""

@@ -13,12 +13,12 @@ from typing import Any
 
 import msgspec
 
+from umbel_agent.redact import Redactor
 from umbel_backend.events.arguments import is_whole, tags_in
 from umbel_backend.events.clocks import Clocks
 from umbel_backend.events.exceptions import describe
 from umbel_backend.events.model import Event
 from umbel_backend.events.text import CUT, Recurring, clean, clean_json
-from umbel_backend.redact import Redactor
 from umbel_backend.settings import Settings
 
 TASK_TYPES = frozenset(
@@ -100,16 +100,21 @@ _INTEGERS = frozenset(
 
 
 class Door:
-    """Lets events in, one body at a time; keeps count of what it turned away."""
+    """Lets events in, one body at a time; keeps count of what it turned away.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        settings: The bounds, the tags, the names of secrets.
+        clocks: What is known of the senders' clocks, where another door shares it.
+    """
+
+    def __init__(self, settings: Settings, clocks: Clocks | None = None) -> None:
         self._text_limit = settings.args_bytes
         self._traceback_limit = settings.traceback_bytes
         self._tags = settings.tags
         self._redact = Redactor(settings.redact).redact
         self._hostnames = Recurring(_ID_LIMIT)
         self._names = Recurring(_NAME_LIMIT)
-        self.clocks = Clocks()
+        self.clocks = Clocks() if clocks is None else clocks
         self.malformed = 0
         """Bodies and events that could not be read."""
         self.unknown = 0
@@ -150,6 +155,18 @@ class Door:
         admit = self._admit
         return [event for event in read[:_EVENTS_PER_BODY] if admit(event, arrived_at)]
 
+    def open_record(self, body: bytes, arrived_at: float) -> Event | None:
+        """Let in an event that an agent told, which may have happened long ago; None if it may not."""
+        try:
+            event = _read_event(body)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            read = self._read_leniently(body)
+            if len(read) != 1:
+                return None
+            event = read[0]
+        at = self.clocks.retold(event.hostname, event.at, arrived_at)
+        return event if self._admit(event, arrived_at, at) else None
+
     def admit_findings(self, findings: Iterable[Event]) -> list[Event]:
         """Let in what the broker view found: bounded, cleaned and redacted as events are.
 
@@ -181,8 +198,11 @@ class Door:
                 events.append(event)
         return events
 
-    def _admit(self, event: Event, arrived_at: float) -> bool:
-        """Bound and clean ``event`` in place; tell whether it may pass."""
+    def _admit(self, event: Event, arrived_at: float, at: float | None = None) -> bool:
+        """Bound and clean ``event`` in place; tell whether it may pass.
+
+        ``at`` is when it happened, if that is known already.
+        """
         is_task = event.type in TASK_TYPES
         if not is_task and event.type not in WORKER_TYPES:
             self.unknown += 1
@@ -192,10 +212,10 @@ class Door:
             return False
         # What only our own findings may say cannot come in from outside.
         event.args_exact = event.result_exact = False
-        event.tags = event.progress = event.priority = event.group_id = None
+        event.tags = event.progress = event.priority = event.group_id = event.acks_late = None
         event.hostname = self._hostnames[event.hostname]
         event.arrived_at = arrived_at
-        event.at = self.clocks.corrected(event.hostname, event.at, arrived_at)
+        event.at = self.clocks.corrected(event.hostname, event.at, arrived_at) if at is None else at
         if event.pid is not None and not 0 <= event.pid < _INT_LIMIT:
             event.pid = None
         if is_task:

@@ -36,6 +36,10 @@ _PRECEDENCE = {
     states.LOST: 1,
 }
 
+_SURELY_AFTER_S = 30.0
+"""A task is given up for lost from the moment its worker was last heard of; within this it may have said a
+last word before it died."""
+
 
 def fold(record: TaskRecord | None, event: Event) -> TaskRecord:
     """Return the record as it is after ``event``; None stands for a task not seen before.
@@ -71,11 +75,13 @@ def _sent(record: TaskRecord, event: Event, first: bool) -> None:
 def _received(record: TaskRecord, event: Event, first: bool) -> None:
     _describe(record, event)
     if first or record.state == states.PENDING:
-        if not attempts.is_of_ended_run(record, event):
+        if not attempts.is_of_ended_run(record, event) and not _is_returned(record, event):
             _begin(record, event)
     elif record.state == states.RETRY:
-        if not attempts.is_of_ended_run(record, event) or (event.retries or 0) >= len(
-            record.attempts
+        if event.at == record.received_at:
+            return
+        if (event.retries or 0) >= len(record.attempts) or not (
+            attempts.is_of_ended_run(record, event) or _is_before_retry(record, event)
         ):
             _begin(record, event)
     elif record.state == states.RECEIVED:
@@ -84,29 +90,46 @@ def _received(record: TaskRecord, event: Event, first: bool) -> None:
     elif _reopens(record, event):
         attempts.end_run(record)
         _begin(record, event)
-    elif record.state == states.STARTED and (event.retries or 0) > len(record.attempts):
-        # The message of the next run is there before the worker tells that this one is retried.
+    elif record.state == states.STARTED and (
+        (event.retries or 0) > len(record.attempts) or event.at > (record.started_at or 0.0)
+    ):
+        # The message of the next run is there before the worker tells that this one is retried, or
+        # while it is still taken to run where it ran before.
         record.received_at = event.at
     elif record.received_at is None and not attempts.is_of_ended_run(record, event):
         record.received_at = event.at
 
 
+def _is_returned(record: TaskRecord, event: Event) -> bool:
+    """Whether ``event`` tells of the delivery that the task has come back from."""
+    return record.received_at is not None and event.at <= record.received_at
+
+
 def _begin(record: TaskRecord, event: Event) -> None:
+    if record.state == states.PENDING:
+        record.exception = None
     _enter(record, states.RECEIVED, event.at)
     record.received_at = event.at
     _run_by(record, event)
 
 
 def _started(record: TaskRecord, event: Event, first: bool) -> None:
+    if attempts.has_begun(record, event):
+        return
     if record.state == states.STARTED:
         if event.at <= (record.started_at or 0.0):
-            attempts.insert_begun_run(record, event)
+            _insert_begun_elsewhere(record, event)
             return
         # Taken again while it ran: by another worker after the visibility timeout, or after a
         # crash; the run it had will not report its end.
+        next_received_at = _next_received_at(record)
         attempts.end_run(record)
+        record.received_at = next_received_at
     elif attempts.is_of_ended_run(record, event):
         attempts.note_start_of_ended_run(record, event)
+        return
+    elif _is_before_retry(record, event) or attempts.is_of_unseen_run(record, event):
+        attempts.insert_begun_run(record, event)
         return
     elif record.is_ready:
         if not _reopens(record, event):
@@ -114,9 +137,14 @@ def _started(record: TaskRecord, event: Event, first: bool) -> None:
                 record.started_at = event.at
                 record.pid = event.pid
             else:
-                attempts.insert_begun_run(record, event)
+                _insert_begun_elsewhere(record, event)
             return
         attempts.end_run(record)
+    if record.state == states.PENDING:
+        record.exception = None
+    if record.attempts:
+        # Of the run before.
+        record.progress = None
     _enter(record, states.STARTED, event.at)
     record.started_at = event.at
     record.pid = event.pid
@@ -140,12 +168,12 @@ def _retried(record: TaskRecord, event: Event, first: bool) -> None:
     if attempts.is_of_earlier_run(record, event):
         attempts.insert_ended_run(record, attempt)
         return
-    next_received_at = None
-    if record.started_at is not None and (record.received_at or 0.0) > record.started_at:
-        next_received_at = record.received_at
+    next_received_at = _next_received_at(record)
     run_at = _run_at(record)
-    late = (run_at is not None and run_at > event.at) or (
-        record.finished_at is not None and record.finished_at >= event.at
+    late = (
+        (run_at is not None and run_at > event.at)
+        or (record.finished_at is not None and record.finished_at >= event.at)
+        or _is_before_retry(record, event)
     )
     if late or attempts.is_of_ended_run(record, event):
         attempts.insert_ended_run(record, attempt)
@@ -159,6 +187,30 @@ def _retried(record: TaskRecord, event: Event, first: bool) -> None:
     _run_by(record, event)
     record.received_at, record.started_at, record.pid = next_received_at, None, None
     record.runtime_s = None
+    if next_received_at is not None and next_received_at > event.at:
+        _enter(record, states.RECEIVED, next_received_at)
+
+
+def _insert_begun_elsewhere(record: TaskRecord, event: Event) -> None:
+    """Keep the start, told late, of a run on another worker; one of the same worker is this run's."""
+    if event.hostname != record.worker:
+        attempts.insert_begun_run(record, event)
+
+
+def _is_before_retry(record: TaskRecord, event: Event) -> bool:
+    """Whether ``event``, told late, is of another worker's run before the one that is retried."""
+    return (
+        record.state == states.RETRY
+        and event.at < record.state_at
+        and event.hostname not in ("", record.worker)
+    )
+
+
+def _next_received_at(record: TaskRecord) -> float | None:
+    """When the message of the next run was received, if that came before this run was known to be over."""
+    if record.started_at is not None and (record.received_at or 0.0) > record.started_at:
+        return record.received_at
+    return None
 
 
 def _cancelled(record: TaskRecord, event: Event, first: bool) -> None:
@@ -183,6 +235,9 @@ def _ended(record: TaskRecord, event: Event, first: bool) -> None:
         if standing == _PRECEDENCE[state] and event.at < (record.finished_at or 0.0):
             return
     elif attempts.is_of_ended_run(record, event) or _runs_elsewhere(record, event):
+        return
+    elif state == states.LOST and (_run_at(record) or 0.0) > event.at:
+        # Another worker has it by now.
         return
     record.finished_at = event.at
     _enter(record, state, event.at, keep_end=True)
@@ -210,6 +265,22 @@ def _waits(record: TaskRecord, event: Event, first: bool) -> None:
     _describe(record, event)
     if event.queue:
         record.queue = event.queue
+    if record.state == states.PENDING:
+        # What it was given back for is over: it is in its queue again.
+        record.exception = None
+
+
+def _is_told_whole(record: TaskRecord, event: Event, first: bool) -> None:
+    """A worker's agent read its message as it received it: what it is, and nothing of what became of it."""
+    _describe(record, event)
+    record.queue = record.queue or event.queue
+
+
+def _returned(record: TaskRecord, event: Event, first: bool) -> None:
+    """Its worker is gone before it started it, and its message is delivered again: it waits."""
+    if record.state == states.RECEIVED and event.at >= (record.received_at or 0.0):
+        _enter(record, states.PENDING, event.at)
+        record.exception = event.exception
 
 
 def _is_held(record: TaskRecord, event: Event, first: bool) -> None:
@@ -228,15 +299,31 @@ def _is_active(record: TaskRecord, event: Event, first: bool) -> None:
     if event.queue and record.queue is None:
         record.queue = event.queue
     if record.state in (states.PENDING, states.RECEIVED, states.RETRY, states.LOST):
-        record.finished_at = None
+        record.finished_at = record.exception = None
         _enter(record, states.STARTED, event.at)
         record.started_at = event.at
         _run_by(record, event)
 
 
 def _progressed(record: TaskRecord, event: Event, first: bool) -> None:
-    if not record.is_ready:
-        record.progress = event.progress
+    """How far it says it is; the last word of a run may come after its end, from another process."""
+    known, told = record.progress, event.progress
+    if told is None or (record.started_at is not None and event.at < record.started_at):
+        return
+    if record.state == states.LOST and _is_alive(record, event):
+        record.finished_at = record.exception = None
+        _enter(record, states.STARTED, record.started_at or event.at)
+    if record.is_ready:
+        is_of_this_run = event.at <= (record.finished_at or 0.0) and event.hostname == record.worker
+        if not is_of_this_run or (known is not None and told.current < known.current):
+            return
+    record.progress = told
+
+
+def _is_alive(record: TaskRecord, event: Event) -> bool:
+    """Whether a task given up for lost told of itself long after its worker was last heard of."""
+    told_after_s = event.at - (record.finished_at or 0.0)
+    return event.hostname == record.worker and told_after_s > _SURELY_AFTER_S
 
 
 _STEPS: dict[str, Callable[[TaskRecord, Event, bool], None]] = {
@@ -246,6 +333,8 @@ _STEPS: dict[str, Callable[[TaskRecord, Event, bool], None]] = {
     "task-retried": _retried,
     "task-cancelled": _cancelled,
     "umbel-waiting": _waits,
+    "umbel-message": _is_told_whole,
+    "umbel-returned": _returned,
     "umbel-reserved": _is_held,
     "umbel-scheduled": _is_held,
     "umbel-active": _is_active,
@@ -279,6 +368,8 @@ def _describe(record: TaskRecord, event: Event) -> None:
         record.expires = instant(event.expires)
     if later and event.retries is not None:
         record.retries = event.retries
+    if event.acks_late is not None:
+        record.acks_late = event.acks_late
     if event.tags:
         record.tags = {**record.tags, **event.tags}
 

@@ -61,4 +61,6 @@ class Event(msgspec.Struct, rename={"id": "uuid", "at": "timestamp"}, kw_only=Tr
     result_exact: bool = False
     """Only in findings: ``result`` is JSON text of the value."""
     progress: Progress | None = None
-    """Only in findings: what ``update_state`` stored."""
+    """Only in findings and from agents: what ``update_state`` was given."""
+    acks_late: bool | None = None
+    """Only from agents."""

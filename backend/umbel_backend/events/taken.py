@@ -5,7 +5,6 @@ from __future__ import annotations
 from umbel_backend.events.model import Event
 from umbel_backend.records import TaskRecord
 
-
 _MOST_UNPLACED = 10_000
 """Ids remembered while nobody asks; a task of which nothing else comes is remembered in vain."""
 

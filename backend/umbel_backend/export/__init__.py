@@ -12,28 +12,32 @@ from typing import Literal, get_args
 from umbel_backend.errors import InvalidValue
 from umbel_backend.export.cells import HEADER, cells_writer
 from umbel_backend.export.lines import lines_writer
+from umbel_backend.export.logs import LOGGED_HEADER, logged_cells_writer, logged_lines_writer
 from umbel_backend.export.rows import Rows
 
 Format = Literal["csv", "json", "jsonl"]
 FORMATS: tuple[str, ...] = get_args(Format)
 
 
-def writer(format: str) -> Callable[[Rows], bytes]:
-    """Return what writes some tasks in ``format``, for `framed`.
+def writer(format: str, *, logs: bool = False) -> Callable[[Rows], bytes]:
+    """Return what writes some tasks in ``format``, for `framed`; with their ``logs`` if wanted.
 
     Raises:
         InvalidValue: There is no such format.
     """
     if format not in FORMATS:
         raise InvalidValue(f"There is no format {format!r}; use {', '.join(FORMATS)}.")
-    return {"csv": cells_writer, "json": lines_writer, "jsonl": lines_writer}[format]()
+    if format == "csv":
+        return logged_cells_writer() if logs else cells_writer()
+    return logged_lines_writer() if logs else lines_writer()
 
 
-def framed(blocks: Iterable[bytes], format: str) -> Iterator[bytes]:
-    """Put ``blocks`` of a `writer` together to a whole file of ``format``."""
+def framed(blocks: Iterable[bytes], format: str, *, logs: bool = False) -> Iterator[bytes]:
+    """Put ``blocks`` of a `writer` together to a whole file of ``format``; ``logs`` as it was told."""
     if format == "json":
         return _listed(blocks)
-    return _after(HEADER if format == "csv" else b"", blocks)
+    head = LOGGED_HEADER if logs else HEADER
+    return _after(head if format == "csv" else b"", blocks)
 
 
 def _after(head: bytes, blocks: Iterable[bytes]) -> Iterator[bytes]:

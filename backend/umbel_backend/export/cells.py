@@ -23,11 +23,12 @@ _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?\Z")
 
 def cells_writer() -> Callable[[Rows], bytes]:
     """Return what writes each task as a row of CSV."""
-    lines, row = lines_maker(), _row_maker()
+    lines, row = lines_maker(), row_maker()
     return lambda rows: "".join([row(line) for line in lines(rows)]).encode()
 
 
-def _row_maker() -> Callable[[Any], str]:
+def row_maker() -> Callable[[Any], str]:
+    """Return what writes a `Line` as a row, line end included."""
     as_tuple, text, plain, seen = msgspec.structs.astuple, _text, _plain, _Seen()
 
     def row(line: Any) -> str:
@@ -44,10 +45,10 @@ def _row_maker() -> Callable[[Any], str]:
             f"{_value(result)},{text(exception)},{text(traceback)},"
             # Instants and numbers are ours: nothing in them is to be quoted.
             f"{plain(sent_at)},{plain(received_at)},{plain(started_at)},{plain(finished_at)},"
-            f"{plain(runtime_s)},{plain(wait_s)},{retries},{_nested(attempts)},"
+            f"{plain(runtime_s)},{plain(wait_s)},{retries},{nested(attempts)},"
             f"{own_id if root_id == id_ else text(root_id)},{text(parent_id)},{text(group_id)},"
-            f"{text(retry_of)},{_nested(retried_as)},{'' if progress is None else _nested(progress)},"
-            f"{plain(eta)},{plain(expires)},{_nested(tags)},{text(paused_how)},{seen[hostname]},"
+            f"{text(retry_of)},{nested(retried_as)},{'' if progress is None else nested(progress)},"
+            f"{plain(eta)},{plain(expires)},{nested(tags)},{text(paused_how)},{seen[hostname]},"
             f"{plain(pid)}\r\n"
         )
 
@@ -103,8 +104,9 @@ def _decoded(value: Any) -> str:
         return _text(value)
     if type(value) is bool:
         return "true" if value else "false"
-    return repr(value) if isinstance(value, int | float) else _nested(value)
+    return repr(value) if isinstance(value, int | float) else nested(value)
 
 
-def _nested(value: list[Any] | tuple[Any, ...] | dict[str, Any] | Progress) -> str:
+def nested(value: list[Any] | tuple[Any, ...] | dict[str, Any] | Progress) -> str:
+    """Write a value as a cell of JSON."""
     return _text(encoder.encode(value).decode())

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from umbel_backend.records import LogLine
 
 _NAMES = (
     "n id name state queue priority worker args kwargs args_exact args_complete result"
@@ -29,3 +31,5 @@ class Rows:
     """The runs before the last one, by ``n``, of those tasks that have any."""
     retries: Mapping[int, Sequence[str]]
     """The ids of the tasks by which one was repeated, by its ``n``, of those that were."""
+    logs: Mapping[str, Sequence[LogLine]] = field(default_factory=dict)
+    """What they logged, by id, of those that did and if it was asked for."""

@@ -17,8 +17,7 @@ from umbel_backend.filters.fields import COMPARED, Field, Kind
 from umbel_backend.filters.search import (
     finds_words,
     fts_rows,
-    holds_word,
-    is_one_word,
+    holds_phrase,
     lines_hold,
 )
 from umbel_backend.filters.tree import And, Compare, Match, Missing, Node, Not, Or, Pattern, Words
@@ -116,33 +115,27 @@ def walked_words(searches: Sequence[Words], near: Condition | None) -> Condition
 
     Args:
         searches: All of them answered by the word index.
-        near: Rows whose texts are read if the searches are for single words.
+        near: Rows whose texts are read.
     """
     listed = unindexed(task.c.n).in_(searched_rows(searches))
     return _read_where(near, read_words(searches), listed)
 
 
-def read_words(searches: Sequence[Words]) -> Condition | None:
-    """Test a row of SQLite's `task` for ``searches`` by reading its texts; None for phrases."""
+def read_words(searches: Sequence[Words]) -> Condition:
+    """Test a row of SQLite's `task` for ``searches`` by reading its texts."""
     columns = Columns("sqlite", 0.0, is_indexed=False)
-    each = []
-    for search in searches:
-        held = _held(search)
-        if held is None:
-            return None
-        each.append(sa.or_(held, *_begins(search, columns.column, columns)))
-    return sa.and_(*each)
+    return sa.and_(
+        *(sa.or_(_held(search), *_begins(search, columns.column, columns)) for search in searches)
+    )
 
 
-def _held(search: Words) -> Condition | None:
-    """Test the texts of a row of SQLite's `task` for a word of ``search``; None for phrases."""
-    if not all(map(is_one_word, search.patterns)):
-        return None
-    return sa.or_(*(holds_word(search.field.sources, pattern) for pattern in search.patterns))
+def _held(search: Words) -> Condition:
+    """Test the texts of a row of SQLite's `task` for the words of ``search``."""
+    return sa.or_(*(holds_phrase(search.field.sources, pattern) for pattern in search.patterns))
 
 
-def _read_where(near: Condition | None, read: Condition | None, listed: Condition) -> Condition:
-    if near is None or read is None:
+def _read_where(near: Condition | None, read: Condition, listed: Condition) -> Condition:
+    if near is None:
         return listed
     # In a CASE SQLite stops at the first text that has the word, wherever the test stands, and makes
     # the list of a subquery when a row first needs it: a page of near rows never does.

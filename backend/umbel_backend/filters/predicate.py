@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 import operator
-import re
 from collections.abc import Callable, Iterable
 from functools import reduce
 from typing import Final, TypeAlias
 
+from umbel_backend.db.phrases import finder
 from umbel_backend.filters.fields import COMPARED, RUNNING, Field, Kind
 from umbel_backend.filters.tree import (
     And,
@@ -215,8 +215,7 @@ def _phrase(
 ) -> Predicate:
     """Search for ``phrase``: its words one after the other, the last one as a prefix."""
     longest = max(phrase, key=len)
-    token = r"0-9a-z\x80-\U0010ffff"
-    search = re.compile(f"(?<![{token}])" + f"[^{token}]+".join(phrase)).search
+    search = finder(" ".join(phrase))
 
     def matches(record: TaskRecord, now: float) -> bool:
         for text in read(record):

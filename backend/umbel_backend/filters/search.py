@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from umbel_backend.db.phrases import FUNCTION
 from umbel_backend.filters.columns import Condition, like_escaped
 from umbel_backend.filters.tree import Pattern, Words, tokens
 
@@ -48,26 +49,23 @@ def _fts_query(search: Words) -> str:
     return "(" + " OR ".join(scope + phrase for phrase in phrases) + ")"
 
 
-def is_one_word(pattern: Pattern) -> bool:
-    """Whether `holds_word` can look for ``pattern``: GLOB has no way to say "one or more"."""
-    return finds_words(pattern) and len(tokens(pattern.literal)) == 1
-
-
-def holds_word(sources: Sequence[str], pattern: Pattern) -> Condition:
-    """Look for the word of ``pattern`` in columns of SQLite's `task` themselves, not in the index."""
-    (word,) = tokens(pattern.literal)
+def holds_phrase(sources: Sequence[str], pattern: Pattern) -> Condition:
+    """Look for the words of ``pattern`` in columns of SQLite's `task` themselves, not in the index."""
+    words = tokens(pattern.literal)
     # LIKE refuses most texts at a third of the price. The plus keeps indexes out of it.
+    like = sa.bindparam("like", f"%{'%'.join(words)}%", sa.Text, unique=True)
+    if len(words) == 1:
+        holds = "' ' || lower(task.{0}) GLOB :wanted"
+        wanted = f"*{_BEFORE_A_WORD}{words[0]}*"
+    else:
+        holds = FUNCTION + "(task.{0}, :wanted)"
+        wanted = " ".join(words)
     tests = " OR ".join(
-        f"(+task.{source} LIKE :like AND ' ' || lower(task.{source}) GLOB :glob)"
-        for source in sources
+        f"(+task.{source} LIKE :like AND {holds.format(source)})" for source in sources
     )
     # One piece of text: expressions of SQLAlchemy for it would take longer than the walk.
-    return sa.and_(
-        sa.text(f"({tests})").bindparams(
-            sa.bindparam("like", f"%{word}%", sa.Text, unique=True),
-            sa.bindparam("glob", f"*{_BEFORE_A_WORD}{word}*", sa.Text, unique=True),
-        )
-    )
+    wanted_ = sa.bindparam("wanted", wanted, sa.Text, unique=True)
+    return sa.and_(sa.text(f"({tests})").bindparams(like, wanted_))
 
 
 def lines_hold(search: Words) -> list[Condition]:

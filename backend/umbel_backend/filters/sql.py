@@ -145,9 +145,9 @@ def match_counts(filter: Filter, *, dialect: Dialect) -> sa.Select[Any] | None:
 def _count(seek: _Seek) -> sa.ColumnElement[Any]:
     capped = seek.rows.limit(FEW + 1).subquery()
     count = sa.select(sa.func.count()).select_from(capped).scalar_subquery()
-    test = read_words(seek.searches) if seek.searches else None
-    if test is None:
+    if not seek.searches:
         return count
+    test = read_words(seek.searches)
     read = (task.c[name] for name in ("n", "id", "state_at", *SEARCHED))
     newest = sa.select(*read).order_by(task.c.state_at.desc()).limit(_SAMPLE).subquery(task.name)
     hits = sa.select(sa.literal(1)).select_from(newest).where(test).limit(_SAMPLE_HITS).subquery()

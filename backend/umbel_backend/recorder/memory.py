@@ -9,12 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from umbel_backend.events.agent_stream_door import Announcement, WorkerVitals
 from umbel_backend.events.fold import fold, fold_into
-from umbel_backend.events.fold_workers import fold_worker, fold_worker_into
+from umbel_backend.events.fold_workers import (
+    fold_worker,
+    fold_worker_into,
+    with_announcement,
+    with_vitals,
+)
 from umbel_backend.events.model import Event
 from umbel_backend.events.taken import Taken
 from umbel_backend.records import TaskRecord, WorkerRecord
-from umbel_backend.states import STARTED
+from umbel_backend.states import LOST, STARTED
 
 Load = Callable[[Sequence[str]], Mapping[str, TaskRecord]]
 
@@ -35,7 +41,6 @@ class Memory:
         self._capacity = capacity
         self._tasks: dict[str, TaskRecord] = {}
         self._changed: dict[str, TaskRecord] = {}
-        self._ended: list[TaskRecord] = []
         self.taken = Taken()
         self.workers: dict[str, WorkerRecord] = {}
         self._changed_workers: set[str] = set()
@@ -56,13 +61,18 @@ class Memory:
         else:
             self._only_queue[worker] = queue
 
-    def fold(self, events: Sequence[Event]) -> None:
+    def fold(self, events: Sequence[Event], *, retold: bool = False) -> None:
         """Fold ``events`` in their order.
+
+        Args:
+            events: Let in by a door.
+            retold: They may have been told and stored before, maybe by an earlier recorder: the
+                agents' stream, or what a standby heard.
 
         Raises:
             DatabaseUnavailable: A record they build on could not be loaded; nothing was folded.
         """
-        self._recall(events)
+        self._recall(events, retold)
         tasks, changed, only_queue = self._tasks, self._changed, self._only_queue
         for event in events:
             task_id = event.id
@@ -70,42 +80,58 @@ class Memory:
                 self._fold_worker(event)
                 continue
             record = changed.get(task_id)
-            if record is None or record.finished_at is not None:
-                # Nobody but us has what changed since the last take; an ended one may be in `_ended`.
-                before = tasks.get(task_id)
-                record = fold(before, event)
-                tasks[task_id] = changed[task_id] = record
-                was_ended = before is not None and before.finished_at is not None
+            before = record if record is not None else tasks.get(task_id)
+            was_received_at = before and before.received_at
+            had_outcome = before is not None and before.is_ready and before.state != LOST
+            if record is None:
+                record = tasks[task_id] = changed[task_id] = fold(before, event)
             else:
+                # Nobody but us has what changed since the last take.
                 fold_into(record, event)
-                was_ended = False
             if record.queue is None and record.worker in only_queue:
                 record.queue = only_queue[record.worker]
             if record.state == STARTED:
                 self._started[task_id] = record.started_at or record.state_at
             elif task_id in self._started:
                 del self._started[task_id]
-            if record.finished_at is not None and not was_ended:
-                self._ended.append(record)
-            self.taken.note(event, record)
+            is_news = event.at != was_received_at
+            if retold and is_news and event.type == "task-received":
+                is_news = record.received_at == event.at
+            if is_news:
+                self.taken.note(event, record)
             if event.type in _COUNTED:
-                self._fold_worker(event)
+                self._fold_worker(event, counts=not had_outcome)
+
+    def note_vitals(self, vitals: Iterable[WorkerVitals]) -> None:
+        """Add what workers use, as their agents say."""
+        for one in vitals:
+            self.update_worker(with_vitals(self.workers.get(one.hostname), one))
+
+    def note_agents(self, announced: Mapping[str, Announcement | None]) -> None:
+        """Add what agents announce of themselves, to the workers that are known."""
+        for hostname, announcement in announced.items():
+            known = self.workers.get(hostname)
+            if known is None or (announcement is None and known.status == "offline"):
+                # Of a worker that is gone, what was known last is worth more than nothing.
+                continue
+            new = with_announcement(known, announcement)
+            if new != known:
+                self.update_worker(new)
 
     def running_since(self, before: float, limit: int) -> list[str]:
         """Return the ids of at most ``limit`` tasks that run since before ``before``, newest first."""
         ids = [task_id for task_id, at in reversed(self._started.items()) if at < before]
         return ids[:limit]
 
-    def take(self, limit: int) -> tuple[list[TaskRecord], list[TaskRecord]]:
-        """Take what must be written: at most ``limit`` tasks, and all that ended since the last take."""
+    def take(self, limit: int) -> list[TaskRecord]:
+        """Take at most ``limit`` tasks that must be written."""
         if len(self._changed) <= limit:
             changed, self._changed = list(self._changed.values()), {}
         else:
             ids = [task_id for task_id, _ in zip(self._changed, range(limit), strict=False)]
             changed = [self._changed.pop(task_id) for task_id in ids]
-        ended, self._ended = self._ended, []
         self._forget()
-        return changed, ended
+        return changed
 
     def take_workers(self) -> list[WorkerRecord]:
         """Take the workers that changed since the last take."""
@@ -114,12 +140,11 @@ class Memory:
         self._own_workers = set()
         return taken
 
-    def give_back(self, changed: Iterable[TaskRecord], ended: Sequence[TaskRecord]) -> None:
+    def give_back(self, changed: Iterable[TaskRecord]) -> None:
         """Take back what could not be written; what changed again meanwhile stays as it is."""
         for record in changed:
             self._tasks.setdefault(record.id, record)
             self._changed.setdefault(record.id, self._tasks[record.id])
-        self._ended = [*ended, *self._ended]
 
     def update_worker(self, record: WorkerRecord) -> None:
         """Replace what is known of a worker."""
@@ -137,19 +162,18 @@ class Memory:
         for task_id in given_up:
             self._tasks.pop(task_id, None)
             self._started.pop(task_id, None)
-        self._ended = [record for record in self._ended if record.id not in given_up]
         return list(given_up.values())
 
-    def _fold_worker(self, event: Event) -> None:
+    def _fold_worker(self, event: Event, *, counts: bool = True) -> None:
         name = event.hostname
         if name in self._own_workers:
-            fold_worker_into(self.workers[name], event)
+            fold_worker_into(self.workers[name], event, counts=counts)
         elif name:
-            self.workers[name] = fold_worker(self.workers.get(name), event)
+            self.workers[name] = fold_worker(self.workers.get(name), event, counts=counts)
             self._own_workers.add(name)
             self._changed_workers.add(name)
 
-    def _recall(self, events: Sequence[Event]) -> None:
+    def _recall(self, events: Sequence[Event], retold: bool) -> None:
         """Load the records that events build on and that are not in memory.
 
         A first event of a first run is taken for the beginning of an unknown task; should the task
@@ -162,7 +186,7 @@ class Memory:
             task_id = event.id
             if not task_id or task_id in known or task_id in begun:
                 continue
-            if event.type in _FIRST_TYPES and not event.retries:
+            if event.type in _FIRST_TYPES and not event.retries and not retold:
                 begun.add(task_id)
             else:
                 missing[task_id] = None

@@ -1,25 +1,24 @@
-"""Finds out what became of tasks whose end nobody saw: from the result backend, or by exclusion."""
+"""Finds out what became of tasks whose end nobody saw: from the result backend, or by exclusion.
+
+What is to be said of a task whose worker is gone is decided in `umbel_backend.recorder.bereft`.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-from umbel_backend import states
 from umbel_backend.broker.cluster import Cluster
 from umbel_backend.broker.control import Inspection
 from umbel_backend.broker.findings import result_finding
 from umbel_backend.broker.queues import Queues
 from umbel_backend.broker.results import Results, find_backend, open_results
 from umbel_backend.errors import UmbelError
-from umbel_backend.events.fold_workers import status_at
 from umbel_backend.events.model import Event
+from umbel_backend.recorder.bereft import Messages, bereft_finding, gone_worker
 from umbel_backend.records import TaskRecord, WorkerRecord
-from umbel_backend.wire import iso
 
 _UNACKED = 100_000
-_BOOT_TOLERANCE_S = 1.0
-"""A worker tells its uptime in whole seconds."""
 
 
 class Reconciler:
@@ -65,31 +64,49 @@ class Reconciler:
             queues: Tells which messages still exist.
             names: The queues known.
         """
-        now = time.time()
         held = {task.id for answer in inspection.workers.values() for task in answer.held}
         missing = {one.id: one for one in self._unfinished() if one.id not in held}
         told = self.results_of(list(missing))
         for event in told:
             if event.type != "umbel-progress":
                 missing.pop(event.id, None)
-        guessed = (lost_finding(one, inspection, workers, now) for one in missing.values())
-        lost = [event for event in guessed if event is not None]
-        return told + self._without_message(lost, queues, names)
+        return told + self._judged(missing.values(), inspection, workers, queues, names)
 
-    def _without_message(
-        self, lost: Sequence[Event], queues: Queues, names: Collection[str]
+    def _judged(
+        self,
+        missing: Iterable[TaskRecord],
+        inspection: Inspection,
+        workers: Mapping[str, WorkerRecord],
+        queues: Queues,
+        names: Collection[str],
     ) -> list[Event]:
-        """Leave out tasks whose message still exists: they will be delivered again."""
-        if not lost:
+        """Return what is to be said of the tasks whose worker is surely gone."""
+        now = time.time()
+        bereft = [
+            (record, gone)
+            for record in missing
+            if (gone := gone_worker(record, inspection, workers, now)) is not None
+        ]
+        if not bereft:
             return []
+        messages = self._messages([record.id for record, _ in bereft], queues, names)
+        found = (
+            bereft_finding(record, gone, messages, workers.get(gone.hostname), now)
+            for record, gone in bereft
+        )
+        return [event for event in found if event is not None]
+
+    def _messages(self, ids: Sequence[str], queues: Queues, names: Collection[str]) -> Messages:
+        """Find the messages of ``ids`` that exist, as far as the broker shows them."""
         if not queues.abilities.waiting:
-            return list(lost)
-        found = queues.find([event.id for event in lost], names)
+            return Messages(is_shown=False, comes_back=self._cluster.is_amqp)
+        found = queues.find(ids, names)
         unacked = queues.unacked(limit=_UNACKED)
-        if not (found.complete and unacked.complete):
-            return []
-        alive = {*found.queues, *(message.id for message in unacked.messages)}
-        return [event for event in lost if event.id not in alive]
+        return Messages(
+            waiting=found.queues,
+            unacked={message.id: message for message in unacked.messages},
+            is_complete=found.complete and unacked.complete,
+        )
 
     def results_of(self, ids: Sequence[str]) -> list[Event]:
         """Return ends and progress of ``ids`` as findings; nothing if results cannot be read."""
@@ -118,39 +135,3 @@ class Reconciler:
         if self._results is not None:
             self._results.close()
             self._results = None
-
-
-def lost_finding(
-    record: TaskRecord,
-    inspection: Inspection,
-    workers: Mapping[str, WorkerRecord],
-    now: float,
-) -> Event | None:
-    """Tell that a running task is lost if the worker that ran it is gone; None if that is not sure.
-
-    A worker that answers and was started after the task is not the one that ran it. A worker that
-    does not answer is gone when it said so, or was silent for as long as it takes to be offline.
-    """
-    if record.state != states.STARTED or record.worker is None or record.started_at is None:
-        return None
-    answer = inspection.workers.get(record.worker)
-    if answer is not None:
-        if answer.uptime_s is None or answer.active is None:
-            return None
-        gone_at = now - answer.uptime_s
-        if record.started_at > gone_at - _BOOT_TOLERANCE_S:
-            return None
-        because = f"{record.worker} was started anew at {iso(gone_at)}"
-    else:
-        known = workers.get(record.worker)
-        if known is None or status_at(known, now) != "offline":
-            return None
-        gone_at = known.stopped_at or known.heartbeat_at or now
-        because = f"{record.worker} is offline, last heard of at {iso(gone_at)}"
-    return Event(
-        type="umbel-lost",
-        id=record.id,
-        at=max(gone_at, record.started_at),
-        arrived_at=now,
-        exception=f"Lost: {because}",
-    )

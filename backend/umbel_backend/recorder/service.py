@@ -18,16 +18,19 @@ from umbel_backend.db import migrations
 from umbel_backend.db.engine import database_url, open_engine
 from umbel_backend.db.lease import Lease
 from umbel_backend.db.query import run
-from umbel_backend.db.statements import leases
+from umbel_backend.db.statements import leases, messages
 from umbel_backend.errors import DatabaseUnavailable, LeaseLost, UmbelError
+from umbel_backend.events.agent_stream import AgentStream, StreamStatus
 from umbel_backend.events.capture import Capture, CaptureStatus, Tap
-from umbel_backend.recorder.session import RecorderState, Session
+from umbel_backend.events.clocks import Clocks
+from umbel_backend.recorder.agents import Stream
+from umbel_backend.recorder.session import RecorderState, Session, Silence
+from umbel_backend.recorder.standby import Heard, Standby
 from umbel_backend.settings import Settings
 
 LEASE = "recorder"
 LEASE_TTL_S = 10.0
 _STANDBY_LOOK_S = 0.5
-"""What happens until a standby notices that it is its turn is missing from history."""
 
 
 def holder_name() -> str:
@@ -54,6 +57,7 @@ class Recorder:
         beside: Capture | None = None,
     ) -> None:
         self._beside = beside
+        self._installation = ""
         self.settings = settings
         self.log = log
         self.stop = stop
@@ -67,12 +71,29 @@ class Recorder:
         self.recorded = 0
         """Tasks written since the start, each time counted."""
         self.capture: Capture | Tap | None = None
+        self.stream: Stream | None = None
+        """Reads what agents wrote; None while another recorder is active."""
 
     def make_capture(self) -> Capture | Tap:
         """Return what reads the events for one holding of the lease; not started."""
         if self._beside is not None:
             return self._beside.tap(self.wake.set, source=self.source)
         return Capture(self.settings.context, self.settings, self.wake.set, source=self.source)
+
+    def make_stream(self, clocks: Clocks) -> AgentStream:
+        """Return what reads the agents' stream for one holding of the lease; not started."""
+        return AgentStream(
+            self.settings,
+            self.wake.set,
+            source=self.source,
+            clocks=clocks,
+            installation=self._installation,
+            consumer=holder_name(),
+        )
+
+    def stream_status(self) -> StreamStatus | None:
+        """How the agents' stream stands; None while another recorder is active."""
+        return self.stream.status() if self.stream else None
 
     def capture_status(self) -> CaptureStatus | None:
         """How the event path stands; None while another recorder is active."""
@@ -91,6 +112,7 @@ class Recorder:
             applied = migrations.upgrade(engine)
             if applied:
                 self.log.info("database schema upgraded to version %s", applied[-1])
+            self._installation = run(engine, messages.installation_id())
             while not self.stop.is_set():
                 self._stand_by_and_record(engine)
         finally:
@@ -99,43 +121,67 @@ class Recorder:
 
     def _stand_by_and_record(self, engine: sa.Engine) -> None:
         lease = Lease(engine, LEASE, holder_name(), LEASE_TTL_S)
-        silent_since = self._acquired(engine, lease)
+        silence, heard = self._acquired(engine, lease)
         if self.stop.is_set():
             return
-        session = Session(self, engine, lease, silent_since)
+        session = Session(self, engine, lease, silence, heard)
         try:
             session.run()
         except LeaseLost:
             self.log.warning("another recorder took over; standing by")
         finally:
-            self.capture = None
+            self.capture = self.stream = None
 
-    def _acquired(self, engine: sa.Engine, lease: Lease) -> float | None:
-        """Wait for the lease; returns until when its last holder recorded, None if there was none."""
-        while not self.stop.is_set():
-            try:
-                before = run(engine, leases.latest(LEASE, time.time()))
-                # Looking is cheap, trying to take it is a write.
-                if (before is None or before.is_over) and lease.acquire():
-                    self.holder = None
-                    self.problem = None
-                    # Counted from now: the database's clock may be another than ours.
-                    return time.time() - max(0.0, before.silent_s) if before else None
-                if self.state != "standby":
-                    self.log.info("standing by: %s records", before.holder if before else "another")
-                self.state = "standby"
-                self.holder = before.holder if before else None
-                self.problem = None
-            except DatabaseUnavailable as error:
-                self.say(error)
-            self.stop.wait(_STANDBY_LOOK_S)
-        return None
+    def _acquired(self, engine: sa.Engine, lease: Lease) -> tuple[Silence | None, Heard | None]:
+        """Wait for the lease; returns since when nobody records, and what was heard meanwhile."""
+        standby: Standby | None = None
+        try:
+            while not self.stop.is_set():
+                try:
+                    before = run(engine, leases.latest(LEASE, time.time()))
+                    # Looking is cheap, trying to take it is a write.
+                    if (before is None or before.is_over) and lease.acquire():
+                        self.holder = None
+                        self.problem = None
+                        heard = None if standby is None else standby.hand_over(time.time())
+                        standby = None
+                        return _silence(before), heard
+                    self._note_standby(before)
+                    if standby is None:
+                        standby = Standby(self.make_capture(), time.time())
+                except DatabaseUnavailable as error:
+                    self.say(error)
+                if standby is not None:
+                    standby.listen(time.time())
+                self.stop.wait(_STANDBY_LOOK_S)
+        finally:
+            if standby is not None:
+                standby.stop()
+        return None, None
+
+    def _note_standby(self, before: leases.LeaseHolder | None) -> None:
+        if self.state != "standby":
+            self.log.info("standing by: %s records", before.holder if before else "another")
+        self.state = "standby"
+        self.holder = before.holder if before else None
+        self.problem = None
 
     def say(self, error: UmbelError) -> None:
         """Log a lasting problem once."""
         if self.problem != str(error):
             self.log.warning("%s", error)
         self.problem = str(error)
+
+
+def _silence(before: leases.LeaseHolder | None) -> Silence | None:
+    """Return since when nobody records, by this machine's clock; the database's may be another."""
+    if before is None:
+        return None
+    now = time.time()
+    if before.silent_s < -leases.CLOCK_SET_BACK_S:
+        reason = "no recorder was running, and the clock was set back: it is not known for how long"
+        return Silence(now, reason, is_sure=False)
+    return Silence(now - max(0.0, before.silent_s))
 
 
 def run_recorder(settings: Settings, *, log: logging.Logger, stop: threading.Event) -> None:

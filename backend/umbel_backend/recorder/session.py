@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import sqlalchemy as sa
@@ -20,15 +21,20 @@ from umbel_backend.broker.answers import WorkerAnswer
 from umbel_backend.db.changes import Changes, QueueSample, WorkerSample
 from umbel_backend.db.lease import Lease
 from umbel_backend.db.query import run
-from umbel_backend.db.rollup import RollupBuffer
 from umbel_backend.db.statements import tasks, workers
 from umbel_backend.db.upkeep import keep_up
 from umbel_backend.db.writer import Writer
 from umbel_backend.errors import DatabaseUnavailable, LeaseLost, UmbelError
+from umbel_backend.events.agent_stream import AgentStream
 from umbel_backend.events.capture import Capture, Tap
+from umbel_backend.events.clocks import Clocks
 from umbel_backend.events.fold_workers import status_at
 from umbel_backend.events.model import Event
+from umbel_backend.recorder.agents import LINES_A_FLUSH, Agents, Stream
+from umbel_backend.recorder.cancelled import CancelledTasks
+from umbel_backend.recorder.filled_gaps import FilledGaps
 from umbel_backend.recorder.memory import Memory
+from umbel_backend.recorder.standby import Heard
 from umbel_backend.recorder.watch import Found, Watch
 from umbel_backend.recorder.workers import described, with_status
 from umbel_backend.records import Gap, QueueRecord, TaskRecord, WorkerRecord
@@ -50,6 +56,7 @@ _SAMPLES_EVERY_S = 10.0
 _PROGRESS_AFTER_S = 1.0
 _PROGRESS_TASKS = 500
 _RECONCILED_TASKS = 20_000
+_FILLED_EVERY_S = 1.0
 _UPKEEP_EVERY_S = 1_800.0
 _UNWRITTEN_LIMIT = 100_000
 """Tasks kept for a database that cannot be written; beyond it the oldest are given up, as a gap."""
@@ -71,29 +78,56 @@ class Host(Protocol):
     problem: str | None
     recorded: int
     capture: Capture | Tap | None
+    stream: Stream | None
 
     def make_capture(self) -> Capture | Tap:
         """Return what reads the events for one holding of the lease; not started."""
+
+    def make_stream(self, clocks: Clocks) -> AgentStream:
+        """Return what reads the agents' stream for one holding of the lease; not started."""
 
     def say(self, error: UmbelError) -> None:
         """Log a lasting problem once."""
 
 
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """A stretch in which nobody recorded, up to now."""
+
+    since: float
+    reason: str = "no recorder was running"
+    is_sure: bool = True
+    """Whether ``since`` is known; a clock that was set back hides it."""
+
+
 class Session:
-    """One holding of the lease, from taking it to losing or releasing it."""
+    """One holding of the lease, from taking it to losing or releasing it.
+
+    Args:
+        recorder: Whose.
+        engine: The database.
+        lease: Held.
+        silence: Since when nobody recorded; None if nobody ever did.
+        heard: What the recorder heard while it stood by; None if it did not.
+    """
 
     def __init__(
-        self, recorder: Host, engine: sa.Engine, lease: Lease, silent_since: float | None
+        self,
+        recorder: Host,
+        engine: sa.Engine,
+        lease: Lease,
+        silence: Silence | None,
+        heard: Heard | None = None,
     ) -> None:
         self._recorder = recorder
         self._settings = recorder.settings
         self._log = recorder.log
         self._engine = engine
         self._lease = lease
-        self._silent_since = silent_since
+        self._silence = silence
+        self._heard = heard
         self._writer = Writer(engine)
         self._memory = Memory(self._load)
-        self._rollups = RollupBuffer()
         self._gaps: list[Gap] = []
         self._given_up: Gap | None = None
         self._tasks_given_up = 0
@@ -101,9 +135,12 @@ class Session:
         self._found = Found()
         # Until when all that happened is in the database, by this machine's clock.
         self._taken_until: float | None = None
-        self._written_until = time.time() if silent_since is None else silent_since
+        self._written_until = time.time() if silence is None else silence.since
         self._queues: dict[str, QueueRecord] = {}
-        self._capture = recorder.make_capture()
+        self._capture = recorder.make_capture() if heard is None else heard.capture
+        self._agents = Agents(recorder.make_stream(self._capture.clocks), self._memory)
+        self._filled = FilledGaps()
+        self._cancelled = CancelledTasks(self._settings, engine, self._log)
         self._watch = Watch(
             self._settings,
             workers=self._known_workers,
@@ -126,7 +163,10 @@ class Session:
         """
         self._recall_workers()
         self._recorder.capture = self._capture
-        self._capture.start()
+        if self._heard is None:
+            self._capture.start()
+        self._recorder.stream = self._agents.stream
+        self._agents.stream.start()
         self._watch.start()
         self._recorder.state = "recording"
         try:
@@ -171,11 +211,36 @@ class Session:
             self._unfolded = batch.events
             self._note(batch.gaps)
         self._memory.fold(self._unfolded)
+        for event in self._unfolded:
+            if event.type == "worker-online":
+                self._cancelled.heard(event.hostname, event.pid, is_new=True)
         self._unfolded = []
+        self._take_from_agents()
         self._take_found()
+
+    def _take_from_agents(self) -> None:
+        lost = self._agents.take()
+        self._gaps += lost
+        self._filled.note_lost(lost)
+        for gap in lost:
+            self._log.warning("gap of %.1f s: %s", _length(gap), gap.reason)
+        if self._is_due("filled", _FILLED_EVERY_S):
+            self._agents.look_at(list(self._memory.workers))
+            self._close_filled_gaps()
+
+    def _close_filled_gaps(self) -> None:
+        """Say of gaps that the agents' stream told what happened in them, once that is stored."""
+        stream = self._agents.stream.status()
+        if not self._agents.is_idle:
+            return
+        filled = self._filled.filled(stream, self._memory.workers.values(), time.time())
+        self._gaps += filled
+        for gap in filled:
+            self._log.info("gap of %.1f s: %s", _length(gap), gap.reason)
 
     def _note(self, gaps: Sequence[Gap]) -> None:
         self._gaps += gaps
+        self._filled.note(gaps)
         for gap in gaps:
             self._log.warning("gap of %.1f s: %s", _length(gap), gap.reason)
         if gaps:
@@ -203,7 +268,10 @@ class Session:
         known = self._memory.workers.get(answer.hostname)
         record = described(known or WorkerRecord(hostname=answer.hostname), answer, time.time())
         record.clock_skew_s = self._capture.skew_s(answer.hostname)
+        record.clock_correction_s = self._capture.clocks.correction_s(answer.hostname)
         self._memory.update_worker(record)
+        if answer.silence is None:
+            self._cancelled.heard(answer.hostname, record.pid)
         names = answer.queue_names
         if names is not None:
             only = names[0] if len(set(names)) == 1 else None
@@ -211,18 +279,14 @@ class Session:
 
     def _is_time_to_flush(self) -> bool:
         pending = self._memory.pending
-        if pending >= _FLUSH_TASKS:
+        if pending >= _FLUSH_TASKS or len(self._agents.lines) >= LINES_A_FLUSH:
             return True
         waited_s = time.monotonic() - self._flushed_at
         return waited_s >= (_FLUSH_EVERY_S if pending <= _FEW_TASKS else _FLUSH_MANY_AFTER_S)
 
     def _flush(self) -> None:
         self._flushed_at = time.monotonic()
-        changed, ended = self._memory.take(_FLUSH_TASKS)
-        for record in ended:
-            self._rollups.add(
-                record.name, record.state, record.finished_at or record.state_at, record.runtime_s
-            )
+        changed = self._memory.take(_FLUSH_TASKS)
         due_workers = self._due_workers()
         samples = self._is_due("samples", _SAMPLES_EVERY_S)
         changes = Changes(
@@ -231,15 +295,20 @@ class Session:
             workers=due_workers,
             worker_samples=self._worker_samples() if samples else (),
             queue_samples=[QueueSample.of(queue) for queue in self._queues.values()],
-            rollups=self._rollups.drain(),
+            logs=self._agents.lines,
+            messages=self._agents.messages,
             fence=self._lease.fence,
         )
         if not _is_empty(changes):
             try:
                 self._writer.write(changes)
             except DatabaseUnavailable:
-                self._memory.give_back(changed, ended)
+                self._memory.give_back(changed)
+                self._agents.not_written()
                 raise
+        self._agents.written(len(changed))
+        if self._given_up:
+            self._filled.note([self._given_up])
         self._recorder.recorded += len(changed)
         self._gaps, self._given_up, self._tasks_given_up = [], None, 0
         if self._taken_until is not None and not (self._unfolded or self._memory.pending):
@@ -254,6 +323,9 @@ class Session:
             status = status_at(record, now)
             if status != record.status:
                 self._memory.update_worker(with_status(record, status))
+                if status == "offline":
+                    # What it had is nobody's now.
+                    self._watch.reconcile()
         self._workers = tuple(self._memory.workers.values())
         self._running = self._memory.running_since(now - _PROGRESS_AFTER_S, _PROGRESS_TASKS)
         return self._memory.take_workers()
@@ -270,26 +342,36 @@ class Session:
         """Once the events flow, note the stretch in which nobody recorded, and look what was missed."""
         if self._capture.status().state != "live" or "live" in self._due:
             return
+        if self._heard is not None:
+            # Told to the recorder before this one as well, as far as it was there.
+            self._memory.fold(self._heard.events, retold=True)
+            self._heard.events = []
         self._due["live"] = 0.0
         self._log.info("recording")
         self._watch.reconcile()
         now = time.time()
-        if self._silent_since is not None and now - self._silent_since > _GAP_WORTH_NOTING_S:
-            self._gaps.append(
-                Gap(
-                    source="recorder",
-                    started_at=self._silent_since,
-                    ended_at=now,
-                    reason="no recorder was running",
-                    events_lost=None,
-                )
-            )
-            self._log.warning("nobody recorded for %.1f s", now - self._silent_since)
+        heard_since = now if self._heard is None or self._heard.since is None else self._heard.since
+        if self._silence is None:
+            return
+        silent_s = heard_since - self._silence.since
+        if silent_s <= _GAP_WORTH_NOTING_S and self._silence.is_sure:
+            return
+        gap = Gap(
+            source="recorder",
+            started_at=min(self._silence.since, heard_since),
+            ended_at=heard_since,
+            reason=self._silence.reason,
+            events_lost=None,
+        )
+        self._gaps.append(gap)
+        self._filled.note([gap])
+        self._log.warning("nobody recorded for %.1f s", max(0.0, silent_s))
 
     def _shed(self) -> None:
         """Give up what is too much to keep, as one gap that grows until it can be written."""
         given_up = self._memory.shed(_UNWRITTEN_LIMIT)
         if given_up:
+            self._agents.abandon()
             self._tasks_given_up += len(given_up)
             first = min(record.received_at or record.state_at for record in given_up)
             if self._given_up is not None:
@@ -304,6 +386,7 @@ class Session:
 
     def _finish(self) -> None:
         """Write what is left and let go of the lease."""
+        self._cancelled.stop()
         self._watch.stop()
         self._capture.stop()
         with suppress(LeaseLost):
@@ -320,6 +403,7 @@ class Session:
                 self._log.info("stopped; %d task rows written", self._recorder.recorded)
             except DatabaseUnavailable as error:
                 self._log.error("%d tasks were not written: %s", self._memory.pending, error)
+        self._agents.stream.stop()
 
     def _load(self, ids: Sequence[str]) -> dict[str, TaskRecord]:
         return run(self._engine, tasks.by_ids(ids))
@@ -337,6 +421,7 @@ class Session:
         with suppress(DatabaseUnavailable):
             for record in run(self._engine, workers.every()):
                 self._memory.workers[record.hostname] = record
+                self._capture.clocks.recall(record.hostname, record.clock_correction_s)
         self._workers = tuple(self._memory.workers.values())
 
     def _is_due(self, name: str, every_s: float) -> bool:
@@ -354,7 +439,8 @@ def _is_empty(changes: Changes) -> bool:
         or changes.workers
         or changes.worker_samples
         or changes.queue_samples
-        or changes.rollups
+        or changes.logs
+        or changes.messages
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from umbel_backend.broker.answers import WorkerAnswer
 from umbel_backend.broker.cluster import Cluster
 from umbel_backend.broker.control import Control, Inspection
+from umbel_backend.broker.footprints import Footprints
 from umbel_backend.broker.presence import Presence
 from umbel_backend.errors import UmbelError
 
@@ -27,13 +28,19 @@ class SilentAsker:
     Args:
         cluster: Where they are; the connections are this thread's own.
         told: Called from the thread with an answer of each that was asked, real or judged.
+        footprints: Whose connection is whose.
     """
 
-    def __init__(self, cluster: Cluster, told: Callable[[Sequence[WorkerAnswer]], None]) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        told: Callable[[Sequence[WorkerAnswer]], None],
+        footprints: Footprints,
+    ) -> None:
         self._cluster = cluster
         self._told = told
         self._control = Control(cluster)
-        self._presence = Presence(cluster)
+        self._presence = Presence(cluster, footprints=footprints)
         self._wake = threading.Event()
         self._stopped = threading.Event()
         self._silent: frozenset[str] = frozenset()

@@ -22,7 +22,8 @@ def described(record: WorkerRecord, answer: WorkerAnswer, now: float) -> WorkerR
         ("concurrency", answer.concurrency),
         ("prefetch_count", answer.prefetch_count),
         ("queues", answer.queue_names),
-        ("memory_bytes", answer.memory_bytes),
+        # What an agent says counts the pool too, and is how much it uses, not the most it ever did.
+        ("memory_bytes", None if new.sampled_at is not None else answer.memory_bytes),
         ("celery_version", answer.celery_version),
         ("processed", answer.processed_total),
         ("active", None if answer.active is None else len(answer.active)),

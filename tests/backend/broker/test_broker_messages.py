@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import base64
 import json
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.redis_messages import message
 from umbel_backend.broker.messages import NOT_CELERY, TOO_LARGE, MessageReader
@@ -166,3 +170,59 @@ def test_message_protocol_1_is_read_from_its_body() -> None:
     record = read(json.dumps(raw).encode())
     assert (record.id, record.name, record.args, record.retries) == ("o1", "old.task", "[1]", 1)
     assert record.args_exact
+
+
+TEXTS = st.one_of(
+    st.sampled_from(
+        ["", "a" * 255, "a" * 300, "b" * 501, "\x1b[31m", "é", "\x7f", "2030-01-01T00:00:00"]
+    ),
+    st.text(max_size=8),
+)
+ANY = st.one_of(st.none(), st.booleans(), st.integers(-5, 2**63), st.floats(), TEXTS)
+BODIES = st.one_of(
+    st.builds(lambda *parts: list(parts), st.lists(ANY), st.dictionaries(TEXTS, ANY)),
+    st.just([[1], {"password": "hunter2"}, {}]),
+    st.lists(ANY),
+    ANY,
+)
+HEADERS = st.fixed_dictionaries(
+    {"task": TEXTS, "id": TEXTS},
+    optional={
+        **dict.fromkeys(("eta", "expires", "group", "root_id", "parent_id"), st.one_of(ANY, TEXTS)),
+        "retries": ANY,
+        "compression": st.sampled_from([None, "gzip"]),
+        "argsrepr": st.one_of(st.just("('a',)"), ANY),
+        "kwargsrepr": st.one_of(st.just("{}"), ANY),
+        "timelimit": st.just([None, None]),
+        "deployment_id": ANY,
+        "headers": st.dictionaries(TEXTS, ANY, max_size=2),
+    },
+)
+
+
+@given(
+    headers=HEADERS,
+    body=BODIES,
+    priority=st.one_of(st.none(), st.integers(-1, 9), TEXTS),
+    kind=st.sampled_from(["application/json", "application/x-python-serialize"]),
+    encoding=st.sampled_from(["base64", None, "rot13"]),
+)
+def test_the_short_way_for_usual_messages_reads_what_the_long_one_does(
+    headers: dict[str, Any], body: Any, priority: Any, kind: str, encoding: str | None
+) -> None:
+    text = json.dumps(body)
+    envelope = {
+        "body": base64.b64encode(text.encode()).decode() if encoding == "base64" else text,
+        "content-encoding": "utf-8",
+        "content-type": kind,
+        "headers": headers,
+        "properties": {"priority": priority, "body_encoding": encoding, "delivery_tag": "x"},
+    }
+    raw = json.dumps(envelope).encode()
+    reader = MessageReader(Settings())
+    assert reader.read(raw, len(raw), position=3, queue="q") == reader._any(raw, len(raw), 3, "q")
+
+
+def test_a_usual_message_takes_the_short_way() -> None:
+    raw = message("a1", args=(1, "x"), kwargs={"n": 1.5}, priority=3)
+    assert MessageReader(Settings())._usual(raw, len(raw), 0, "orders") is not None

@@ -8,7 +8,9 @@ import pytest
 import redis
 
 from harness.redis_messages import cluster_at, message
+from harness.waiting import wait_until
 from umbel_backend.broker.queues import Queues, open_queues
+from umbel_backend.broker.redis_names import BindingTables
 from umbel_backend.broker.routing import Binding
 from umbel_backend.errors import BrokerUnavailable, Refused
 
@@ -140,6 +142,54 @@ def test_discovery_does_not_walk_the_whole_key_space_at_once(
     commands = server.info("commandstats")
     assert "cmdstat_keys" not in commands
     assert commands["cmdstat_scan"]["calls"] <= 30
+
+
+def test_a_queue_that_is_first_used_later_is_found_by_the_next_look(
+    broker_url: str, server: redis.Redis
+) -> None:
+    bind(server, "orders")
+    queues = reader(broker_url)
+    assert queues.discover() == ["orders"]
+    bind(server, "new")
+    bind(server, "behind a topic", exchange="an exchange never heard of")
+    assert queues.discover() == ["behind a topic", "new", "orders"]
+
+
+def test_a_queue_that_a_sender_named_is_found_at_once_among_a_million_keys(
+    broker_url: str, server: redis.Redis
+) -> None:
+    bind(server, "orders")
+    # A walk that gets nowhere stands for one through very many keys.
+    walked = BindingTables(cluster_at(broker_url), slice_s=-1.0)
+    with server.pipeline() as pipe:
+        for number in range(20_000):
+            pipe.set(f"celery-task-meta-{number}", "x")
+        pipe.execute()
+    found = {binding.queue for binding in walked.refresh(server, {"orders"})}
+    assert found == {"orders"}
+
+
+def test_a_told_queue_without_a_binding_is_there_if_it_has_messages(
+    broker_url: str, server: redis.Redis
+) -> None:
+    push(server, f"unbound{SEP}6", "a")
+    queues = reader(broker_url)
+    assert queues.discover(told=["unbound", "never used", "w1@h.celery.pidbox"]) == ["unbound"]
+    assert queues.discover() == ["unbound"]
+
+
+def test_of_many_exchanges_each_is_read_again_in_turn(broker_url: str, server: redis.Redis) -> None:
+    for number in range(1_200):
+        bind(server, f"queue {number}")
+    tables = BindingTables(cluster_at(broker_url))
+
+    def bound() -> set[str]:
+        return {binding.queue for binding in tables.refresh(server, ())}
+
+    wait_until(lambda: len(bound()) == 1_200, 20)
+    server.sadd("_kombu.binding.queue 7", f"more{SEP}{SEP}another of 7")
+    server.delete("_kombu.binding.queue 8")
+    wait_until(lambda: "another of 7" in bound() and "queue 8" not in bound(), 20)
 
 
 def test_consumers_are_told_only_when_the_workers_told(

@@ -52,14 +52,28 @@ def test_where_it_cannot_be_told_which_one_went_none_is_given_up() -> None:
     assert by_count(["w1", "w2"], 1) == {"w1": "connected", "w2": "connected"}
 
 
-@given(silent=NAMES, spare=st.integers(-2, 6), connected=NAMES, gone=NAMES)
+def test_one_whose_connection_is_there_is_connected_whatever_the_count_says() -> None:
+    assert by_count(["w1"], 0, there=["w1"]) == {"w1": "connected"}
+    assert by_count(["w1", "w2"], None, there=["w1"]) == {"w1": "connected", "w2": "unknown"}
+
+
+def test_one_whose_connection_is_missing_is_the_one_that_went() -> None:
+    told = by_count(["w1", "w2"], 1, connected=["w1"], missing=["w1"])
+    assert told == {"w1": "gone", "w2": "connected"}
+    # It has another connection by now, since the broker counts as many as there are workers.
+    assert by_count(["w1"], 1, missing=["w1"]) == {"w1": "connected"}
+
+
+@given(silent=NAMES, spare=st.integers(-2, 6), sets=st.tuples(NAMES, NAMES, NAMES, NAMES))
 def test_every_silent_worker_is_judged_and_enough_of_them_are_connected(
-    silent: set[str], spare: int, connected: set[str], gone: set[str]
+    silent: set[str], spare: int, sets: tuple[set[str], set[str], set[str], set[str]]
 ) -> None:
-    told = by_count(sorted(silent), spare, connected, gone)
+    connected, gone, there, missing = sets
+    told = by_count(sorted(silent), spare, connected, gone, there, missing)
     assert told.keys() == silent
     count = sum(silence == "connected" for silence in told.values())
     assert count >= min(max(spare, 0), len(silent))
+    assert all(told[name] == "connected" for name in silent & there)
 
 
 def test_a_busy_worker_is_not_given_up_because_another_one_was_killed_a_moment_ago() -> None:

@@ -83,27 +83,66 @@ def test_slices_are_whole_and_in_order_and_add_up(engine: sa.Engine) -> None:
     assert [rollups.summed(one.by_state.values()).count for one in by_hour] == [0, 601]
 
 
+def test_the_average_and_a_percentile_of_what_ran_and_of_nothing(engine: sa.Engine) -> None:
+    buffer = RollupBuffer()
+    for second in range(200):
+        buffer.add("mail", states.SUCCESS, HOUR + second, 0.1 if second % 20 else 4.0)
+    buffer.add("mail", states.PENDING, HOUR + 1.0)
+    Writer(engine).write(Changes(rollups=buffer.drain()))
+    assert buffer.drain() == []
+    found = run(engine, rollups.tallies(HOUR, HOUR + 240.0))
+    ran, seen = found["mail", states.SUCCESS], found["mail", states.PENDING]
+    assert ran.count == 200
+    assert ran.avg_runtime_s == pytest.approx(0.295)
+    assert 0.08 <= (ran.quantile(0.95) or 0.0) <= 0.16
+    assert (seen.count, seen.avg_runtime_s, seen.quantile(0.95)) == (1, None, None)
+
+
 def test_failures_by_class_have_their_course_and_ends(engine: sa.Engine) -> None:
-    instants = {"KeyError: 'a'": [10.0, 12.0, 99.9], "Timeout": [50.0], None: [30.0]}
+    instants = {"KeyError: 'a'": [600.0, 720.0, 5_999.9], "Timeout": [3_000.0], None: [1_800.0]}
     numbered = enumerate((text, at) for text, times in instants.items() for at in times)
     records = [ended(n, states.FAILURE, at, exception=text) for n, (text, at) in numbered]
-    late = ended(90, states.FAILURE, 100.0, exception="Late: x")
-    fine = ended(91, states.SUCCESS, 20.0, exception="Fine: x")
+    late = ended(90, states.FAILURE, 6_000.0, exception="Late: x")
+    fine = ended(91, states.SUCCESS, 1_200.0, exception="Fine: x")
     Writer(engine).write(Changes(tasks=[*records, late, fine]))
-    found = run(engine, rollups.failure_groups(0.0, 100.0, parts=4))
+    found = run(engine, rollups.failure_groups(0.0, 6_000.0, parts=4))
     assert [(one.exception, one.count, one.first_at, one.last_at) for one in found.groups] == [
-        ("KeyError", 3, 10.0, 99.9),
-        ("", 1, 30.0, 30.0),
-        ("Timeout", 1, 50.0, 50.0),
+        ("KeyError", 3, 600.0, 5_999.9),
+        ("", 1, 1_800.0, 1_800.0),
+        ("Timeout", 1, 3_000.0, 3_000.0),
     ]
     assert found.groups[0].counts == (2, 0, 0, 1)
     assert not found.is_capped
-    newest = run(engine, rollups.failure_groups(0.0, 100.0, parts=4, cap=2))
+    newest = run(engine, rollups.failure_groups(0.0, 6_000.0, parts=4, cap=2))
     assert newest.is_capped
     assert [(one.exception, one.count) for one in newest.groups] == [
         ("KeyError", 1),
         ("Timeout", 1),
     ]
+
+
+def test_lost_tasks_are_a_group_of_their_own_and_both_count_what_the_roll_ups_count(
+    engine: sa.Engine,
+) -> None:
+    records = [
+        ended(1, states.FAILURE, 61.0, exception="Lost: the key"),
+        ended(2, states.LOST, 125.0, exception="Lost: w1@h is offline"),
+        ended(3, states.LOST, 199.0, exception="Lost: w1@h is offline"),
+        ended(4, states.FAILURE, 241.0, exception="KeyError: 'a'"),
+    ]
+    Writer(engine).write(Changes(tasks=records))
+    start, end = 100.0, 201.0
+    groups = run(engine, rollups.failure_groups(start, end)).groups
+    assert [(one.exception, one.is_lost, one.count) for one in groups] == [
+        ("Lost", True, 2),
+        ("Lost", False, 1),
+    ]
+    failed = rollups.summed(
+        tally
+        for (_, state), tally in run(engine, rollups.tallies(start, end)).items()
+        if state != states.PENDING
+    )
+    assert failed.count == sum(one.count for one in groups)
 
 
 def test_the_course_of_a_queue_is_its_last_reading_at_each_step(engine: sa.Engine) -> None:

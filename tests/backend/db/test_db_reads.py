@@ -116,44 +116,6 @@ def test_facets_say_how_far_they_counted(engine: sa.Engine) -> None:
     assert run(engine, tasks.facet(tasks.EVERY, "queue", 2)).counts == [tasks.FacetCount(None, 10)]
 
 
-def test_totals_and_throughput_come_from_the_roll_up(engine: sa.Engine) -> None:
-    buffer = RollupBuffer()
-    for second in range(200):
-        buffer.add("mail.send", states.SUCCESS, 3600.0 + second, 0.1 if second % 20 else 4.0)
-    buffer.add("mail.send", states.PENDING, 3601.0)
-    buffer.add("report", states.FAILURE, 3700.0, 1.0)
-    Writer(engine).write(Changes(rollups=buffer.drain()))
-    assert buffer.drain() == []
-    found = {one.state: one for one in run(engine, rollups.totals(3600.0, 3840.0))}
-    assert found["SUCCESS"].count == 200
-    assert found["SUCCESS"].avg_runtime_s == pytest.approx(0.295)
-    assert 0.08 <= (found["SUCCESS"].p95_runtime_s or 0.0) <= 0.16
-    assert (found["PENDING"].count, found["PENDING"].avg_runtime_s) == (1, None)
-    named = run(engine, rollups.by_name(3600.0, 3840.0))
-    assert [(one.name, one.state, one.count) for one in named] == [
-        ("mail.send", "PENDING", 1),
-        ("mail.send", "SUCCESS", 200),
-        ("report", "FAILURE", 1),
-    ]
-    minutes = run(engine, rollups.throughput(3590.0, 3840.0))
-    assert [one.by_state.get("SUCCESS", 0) for one in minutes] == [0, 60, 60, 60, 20]
-    hours = run(engine, rollups.throughput(0.0, 86400.0, name="report"))
-    assert len(hours) == 24
-    assert hours[1].by_state == {"FAILURE": 1}
-
-
-def test_failures_are_grouped_by_the_class_before_the_message(engine: sa.Engine) -> None:
-    for number, text in enumerate(["KeyError: 'a'", "KeyError: 'b'", "Timeout", None]):
-        write(engine, a_task(f"t{number}", states.FAILURE, float(number), exception=text))
-    write(engine, a_task("fine"), a_task("late", states.FAILURE, 50.0, exception="Late: x"))
-    found = run(engine, rollups.failures_by_exception(0.0, 50.0))
-    assert [(one.exception, one.count, one.latest_at) for one in found] == [
-        ("KeyError", 2, 1.0),
-        ("", 1, 3.0),
-        ("Timeout", 1, 2.0),
-    ]
-
-
 @pytest.mark.parametrize("fraction", [0.5, 0.95, 0.99])
 def test_a_quantile_is_within_a_factor_of_two(fraction: float) -> None:
     buffer = RollupBuffer()
@@ -180,7 +142,7 @@ async def test_an_asynchronous_engine_gives_the_same_answers(
         tasks.count_capped(tasks.EVERY, 10),
         tasks.by_ids(["t1", "t2"]),
         histogram.newest(tasks.EVERY, 10),
-        rollups.failures_by_exception(0.0, 30.0),
+        rollups.failure_groups(0.0, 30.0),
     ]
     for query in queries:
         assert await run_async(asynchronous, query) == run(engine, query)

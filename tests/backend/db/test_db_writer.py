@@ -218,10 +218,10 @@ def test_everything_else_is_written_beside_the_tasks(engine: sa.Engine) -> None:
     assert run(engine, workers.every()) == [worker]
     assert run(engine, workers.by_hostname("w1@h")) == worker
     assert run(engine, samples.of_worker("w1@h", 0.0, 9.0)) == [WorkerSample.of(worker, 5.0)]
-    assert run(engine, samples.of_queue("high", 0.0, 9.0)) == [QueueSample.of(queue)]
+    assert run(engine, samples.of_queues(0.0, 9.0)) == [QueueSample.of(queue)]
     assert run(engine, samples.of_queues(0.0, 5.0)) == []
-    (counted,) = run(engine, rollups.totals(60.0, 120.0))
-    assert counted.count == 8, "increments add up"
+    counted = run(engine, rollups.tallies(60.0, 120.0))
+    assert counted["mail.send", states.SUCCESS].count == 8, "increments add up"
     closed = msgspec.structs.replace(opened, ended_at=4.0, events_lost=12)
     writer.write(Changes(gaps=[closed]))
     assert run(engine, gaps.still_open()) == []

@@ -1,4 +1,4 @@
-"""When a running task counts as lost, and when that is not sure enough."""
+"""When the worker of a task is surely gone, and what is said of the task then."""
 
 from __future__ import annotations
 
@@ -7,15 +7,27 @@ import pytest
 from umbel_backend import states
 from umbel_backend.broker.answers import WorkerAnswer
 from umbel_backend.broker.control import Inspection
-from umbel_backend.recorder.reconcile import lost_finding
+from umbel_backend.broker.queues import UnackedMessage
+from umbel_backend.recorder.bereft import GoneWorker, Messages, bereft_finding, gone_worker
 from umbel_backend.records import TaskRecord, WorkerRecord
 
+# 2026-09-21 14:13:20 UTC
 NOW = 1_790_000_000.0
 
 
-def running(state: str = states.STARTED) -> TaskRecord:
-    started = NOW - 100
-    return TaskRecord(id="t", state=state, state_at=started, worker="w1@a", started_at=started)
+def taken(state: str = states.STARTED, acks_late: bool | None = None) -> TaskRecord:
+    at = NOW - 100
+    started_at = at if state == states.STARTED else None
+    return TaskRecord(
+        id="t",
+        state=state,
+        state_at=at,
+        worker="w1@a",
+        received_at=at,
+        started_at=started_at,
+        pid=None if started_at is None else 7,
+        acks_late=acks_late,
+    )
 
 
 def inspected(*answers: WorkerAnswer) -> Inspection:
@@ -26,44 +38,151 @@ def answer(uptime_s: float | None) -> WorkerAnswer:
     return WorkerAnswer(hostname="w1@a", uptime_s=uptime_s, active=())
 
 
-def worker(heartbeat_at: float, stopped_at: float | None = None) -> dict[str, WorkerRecord]:
-    record = WorkerRecord(hostname="w1@a", heartbeat_at=heartbeat_at, stopped_at=stopped_at)
+def worker(heartbeat_at: float, **fields: object) -> dict[str, WorkerRecord]:
+    record = WorkerRecord(hostname="w1@a", heartbeat_at=heartbeat_at, **fields)  # type: ignore[arg-type]
     return {"w1@a": record}
 
 
-def test_a_task_older_than_its_worker_is_lost_since_the_worker_started_anew() -> None:
-    found = lost_finding(running(), inspected(answer(uptime_s=60)), {}, NOW)
-    assert found is not None
-    assert (found.type, found.id, found.at) == ("umbel-lost", "t", NOW - 60)
-    assert "started anew" in (found.exception or "")
+BOTH = pytest.mark.parametrize("state", [states.STARTED, states.RECEIVED])
 
 
-def test_a_task_of_a_worker_that_is_offline_is_lost() -> None:
-    found = lost_finding(running(), inspected(), worker(NOW - 60), NOW)
-    assert found is not None
-    assert "offline" in (found.exception or "")
+@BOTH
+def test_a_worker_that_was_started_after_it_took_the_task_is_another(state: str) -> None:
+    gone = gone_worker(taken(state), inspected(answer(uptime_s=60)), {}, NOW)
+    assert gone is not None
+    assert (gone.hostname, gone.at) == ("w1@a", NOW - 60)
+    assert "started anew" in gone.because
+
+
+@BOTH
+def test_a_worker_that_is_offline_is_gone(state: str) -> None:
+    gone = gone_worker(taken(state), inspected(), worker(NOW - 60), NOW)
+    assert gone is not None
+    assert "offline" in gone.because
+
+
+def test_a_worker_that_does_not_answer_but_has_another_process_was_started_anew() -> None:
+    known = worker(NOW, pid=8, started_at=NOW - 50)
+    gone = gone_worker(taken(), inspected(), known, NOW)
+    assert gone is not None
+    assert (gone.at, "started anew" in gone.because) == (NOW - 50, True)
 
 
 @pytest.mark.parametrize(
     ("record", "inspection", "workers"),
     [
-        (running(), inspected(answer(uptime_s=500)), worker(NOW)),
-        (running(), inspected(answer(uptime_s=None)), worker(NOW)),
-        (running(), inspected(answer(uptime_s=100.5)), worker(NOW)),
-        (running(), inspected(), worker(NOW - 10)),
-        (running(), inspected(), {}),
-        (running(states.RECEIVED), inspected(answer(uptime_s=60)), {}),
+        (taken(), inspected(answer(uptime_s=500)), worker(NOW)),
+        (taken(), inspected(answer(uptime_s=None)), worker(NOW)),
+        (taken(), inspected(answer(uptime_s=100.5)), worker(NOW)),
+        (taken(), inspected(), worker(NOW - 10)),
+        (taken(), inspected(), worker(NOW, pid=8, started_at=NOW - 500)),
+        (taken(), inspected(), worker(NOW, pid=7, started_at=NOW - 50)),
+        (taken(), inspected(), {}),
+        (taken(states.PENDING), inspected(answer(uptime_s=60)), {}),
+        (taken(states.RETRY), inspected(answer(uptime_s=60)), {}),
     ],
     ids=[
-        "its worker is older and just does not list it",
-        "its worker does not tell its age",
-        "its worker is of the same second",
-        "its worker is late, not offline",
-        "its worker is not known",
-        "it does not run",
+        "it is older and just does not list the task",
+        "it does not tell its age",
+        "it is of the same second",
+        "it is late, not offline",
+        "another of its name was there before the task",
+        "it is the same process",
+        "it is not known",
+        "nobody has the task",
+        "the task waits for its next run",
     ],
 )
-def test_a_task_is_not_lost_while(
+def test_a_worker_is_not_gone_when(
     record: TaskRecord, inspection: Inspection, workers: dict[str, WorkerRecord]
 ) -> None:
-    assert lost_finding(record, inspection, workers, NOW) is None
+    assert gone_worker(record, inspection, workers, NOW) is None
+
+
+GONE = GoneWorker("w1@a", NOW - 60, "w1@a is offline")
+
+
+def unacked(taken_at: float = NOW - 100) -> Messages:
+    message = UnackedMessage(
+        id="t",
+        name="n",
+        queue="q",
+        delivery_tag="d",
+        taken_at=taken_at,
+        redelivered_at=taken_at + 3600,
+        priority=None,
+        retries=0,
+        eta=None,
+        size_bytes=1,
+    )
+    return Messages(unacked={"t": message}, is_complete=False)
+
+
+def said(
+    record: TaskRecord, messages: Messages, known: WorkerRecord | None = None
+) -> tuple[str, str] | None:
+    found = bereft_finding(record, GONE, messages, known, NOW)
+    return None if found is None else (found.type, found.exception or "")
+
+
+def test_a_task_that_ran_is_lost() -> None:
+    assert said(taken(), Messages()) == ("umbel-lost", "Lost: w1@a is offline")
+
+
+def test_a_lost_task_that_is_delivered_again_says_when_that_is_due() -> None:
+    assert said(taken(acks_late=True), unacked()) == (
+        "umbel-lost",
+        "Lost: w1@a is offline; awaiting redelivery, due at 15:11:40 UTC",
+    )
+    known = WorkerRecord(hostname="w1@a", visibility_timeout_s=120)
+    assert said(taken(acks_late=True), unacked(), known) == (
+        "umbel-lost",
+        "Lost: w1@a is offline; awaiting redelivery, due at 14:13:40 UTC",
+    )
+
+
+def test_a_lost_task_whose_message_is_back_says_in_which_queue() -> None:
+    assert said(taken(), Messages(waiting={"t": "orders"})) == (
+        "umbel-lost",
+        "Lost: w1@a is offline; its message is in the queue orders again",
+    )
+
+
+def test_a_task_that_was_only_taken_waits_again_and_says_why() -> None:
+    assert said(taken(states.RECEIVED), unacked()) == (
+        "umbel-returned",
+        "Awaiting redelivery, due at 15:11:40 UTC: w1@a is offline",
+    )
+    assert said(taken(states.RECEIVED), Messages(waiting={"t": "orders"})) == (
+        "umbel-returned",
+        "Its message is in the queue orders again: w1@a is offline",
+    )
+
+
+def test_a_task_that_was_only_taken_and_has_no_message_is_lost() -> None:
+    assert said(taken(states.RECEIVED), Messages()) == (
+        "umbel-lost",
+        "Lost: w1@a is offline; its message is gone",
+    )
+
+
+def test_a_broker_that_shows_no_messages_delivers_again_what_was_not_acknowledged() -> None:
+    hidden = Messages(is_shown=False, comes_back=True)
+    assert said(taken(states.RECEIVED), hidden) == (
+        "umbel-returned",
+        "Awaiting redelivery by the broker: w1@a is offline",
+    )
+    assert said(taken(acks_late=True), hidden) == (
+        "umbel-lost",
+        "Lost: w1@a is offline; awaiting redelivery by the broker",
+    )
+    assert said(taken(), hidden) == ("umbel-lost", "Lost: w1@a is offline")
+
+
+def test_nothing_is_said_while_a_message_may_exist_that_was_not_found() -> None:
+    incomplete = Messages(is_complete=False)
+    assert said(taken(), incomplete) is None
+    assert said(taken(states.RECEIVED), incomplete) is None
+    assert said(taken(states.RECEIVED), Messages(is_shown=False)) is None
+    # One that acknowledges early has none since it began.
+    assert said(taken(acks_late=False), incomplete) == ("umbel-lost", "Lost: w1@a is offline")

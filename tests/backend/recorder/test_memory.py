@@ -63,23 +63,18 @@ def test_batches_writes_and_forgetting_end_in_the_same_records(seed: int) -> Non
         expected[each.id] = fold(expected.get(each.id), each)
     stored = Stored()
     memory = Memory(stored.load, capacity=10)
-    ended: list[TaskRecord] = []
     while stream:
         size = random_.randint(1, 50)
         batch, stream = stream[:size], stream[size:]
         memory.fold(batch)
-        changed, now_ended = memory.take(random_.choice((5, 1_000)))
+        changed = memory.take(random_.choice((5, 1_000)))
         if random_.random() < 0.2:
-            memory.give_back(changed, now_ended)
+            memory.give_back(changed)
         else:
             stored.write(changed)
-            ended += now_ended
     while memory.pending:
-        changed, now_ended = memory.take(7)
-        stored.write(changed)
-        ended += now_ended
+        stored.write(memory.take(7))
     assert stored.records == expected
-    assert sorted(record.id for record in ended) == sorted(expected)
 
 
 def test_only_what_is_neither_known_nor_new_is_loaded() -> None:
@@ -88,7 +83,7 @@ def test_only_what_is_neither_known_nor_new_is_loaded() -> None:
     memory = Memory(stored.load)
     memory.fold([event("started", 1, 1.0), event("received", 2, 1.0), event("started", 2, 2.0)])
     assert stored.asked == ["t1"]
-    (first, _), _ = memory.take(10)
+    first, _ = memory.take(10)
     assert (first.name, first.state) == ("app.add", states.STARTED)
 
 
@@ -106,7 +101,7 @@ def test_a_worker_of_one_queue_tells_the_queue_of_its_tasks() -> None:
     memory = Memory(Stored().load)
     memory.consumes_only("w1@a", "reports")
     memory.fold([event("received", 1, 1.0)])
-    (record,), _ = memory.take(10)
+    (record,) = memory.take(10)
     assert record.queue == "reports"
 
 
@@ -116,9 +111,7 @@ def test_shedding_gives_up_the_oldest_for_good_and_says_which() -> None:
     memory.fold([event("succeeded", task, 2.0) for task in (0, 9)])
     assert [record.id for record in memory.shed(4)] == ["t0", "t1", "t2", "t3", "t4", "t5"]
     assert memory.running_since(10.0, limit=10) == ["t8", "t7", "t6"]
-    changed, ended = memory.take(100)
-    assert [record.id for record in changed] == ["t6", "t7", "t8", "t9"]
-    assert [record.id for record in ended] == ["t9"]
+    assert [record.id for record in memory.take(100)] == ["t6", "t7", "t8", "t9"]
 
 
 def test_running_tasks_are_told_newest_first_and_leave_when_they_end() -> None:
@@ -132,20 +125,12 @@ def test_what_was_taken_is_not_changed_by_later_events() -> None:
     memory = Memory(Stored().load)
     one = life(1)
     memory.fold(one[:2])
-    (taken,), _ = memory.take(10)
+    (taken,) = memory.take(10)
     before = msgspec.structs.replace(taken)
     memory.fold(one[2:])
     assert taken == before
-    (taken_next,), (ended,) = memory.take(10)
-    assert taken_next == ended
-    assert ended.state == states.SUCCESS
-
-
-def test_a_task_that_ended_and_came_again_is_counted_as_it_ended() -> None:
-    memory = Memory(Stored().load)
-    memory.fold([*life(1), event("received", 1, 9.0)])
-    (changed,), (ended,) = memory.take(10)
-    assert (changed.state, ended.state) == (states.RECEIVED, states.SUCCESS)
+    (taken_next,) = memory.take(10)
+    assert taken_next.state == states.SUCCESS
 
 
 def test_workers_that_were_taken_are_not_changed_by_later_events() -> None:

@@ -24,7 +24,7 @@ from umbel_backend.events.capture import CaptureStatus
 from umbel_backend.events.model import Event
 from umbel_backend.recorder import session
 from umbel_backend.recorder.service import LEASE, Recorder
-from umbel_backend.recorder.session import Session
+from umbel_backend.recorder.session import Session, Silence
 from umbel_backend.records import TaskRecord
 from umbel_backend.settings import Context, Settings
 
@@ -62,7 +62,7 @@ class Source:
 class Turns:
     """A recorder of which the test makes every turn itself."""
 
-    def __init__(self, folder: Path, silent_since: float | None = None) -> None:
+    def __init__(self, folder: Path, silence: Silence | None = None) -> None:
         context = Context(broker="redis://127.0.0.1:1/0", db=str(folder / "umbel.db"))
         self.engine = open_engine(database_url(context.db, context.broker))
         migrations.upgrade(self.engine)
@@ -71,7 +71,7 @@ class Turns:
         recorder = Recorder(Settings(context=context), logging.getLogger("test"), stop)
         lease = Lease(self.engine, LEASE, "test", 10.0)
         assert lease.acquire()
-        self.session = Session(recorder, self.engine, lease, silent_since)
+        self.session = Session(recorder, self.engine, lease, silence)
         self.source = Source()
         self.session._capture = self.source  # type: ignore[assignment]
         self.load = self.session._memory._load
@@ -155,7 +155,7 @@ def test_the_lease_tells_until_when_all_is_written(
 def test_a_recorder_that_never_saw_the_broker_leaves_the_gap_to_its_successor(
     tmp_path: Path,
 ) -> None:
-    turns = Turns(tmp_path, silent_since=time.time() - 500.0)
+    turns = Turns(tmp_path, Silence(time.time() - 500.0))
     turns.session._note_live = lambda: None  # type: ignore[method-assign]
     turns.source.seen = None
     turns.make()

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from umbel_backend.db import search_index
 from umbel_backend.db.address import shown
-from umbel_backend.db.migrations import m0001_first
+from umbel_backend.db.migrations import m0001_first, m0002_agent, m0003_acts
 from umbel_backend.db.tables import schema_version
 from umbel_backend.db.transaction import writing
 from umbel_backend.errors import DatabaseUnavailable
@@ -34,7 +34,11 @@ class Step:
     apply: Callable[[sa.Connection], None]
 
 
-STEPS: tuple[Step, ...] = (Step(1, m0001_first.apply),)
+STEPS: tuple[Step, ...] = (
+    Step(1, m0001_first.apply),
+    Step(2, m0002_agent.apply),
+    Step(3, m0003_acts.apply),
+)
 """In order of version, without holes."""
 
 # Any number, the same in every Umbel: PostgreSQL's advisory locks share one space per database.
@@ -144,7 +148,8 @@ def _status(connection: sa.Connection, steps: Sequence[Step] = STEPS) -> SchemaS
 
 def _refuse_strangers(connection: sa.Connection) -> None:
     """Refuse a database in which somebody else's tables have the names of ours."""
-    taken = sorted(set(sa.inspect(connection).get_table_names()) & set(m0001_first.TABLES))
+    ours = {*m0001_first.TABLES, *m0002_agent.TABLES, *m0003_acts.TABLES}
+    taken = sorted(set(sa.inspect(connection).get_table_names()) & ours)
     if taken:
         raise DatabaseUnavailable(
             f"The database {shown(connection.engine.url)} has other tables called"

@@ -13,6 +13,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from umbel_backend.db.query import Plan, Query
+from umbel_backend.db.statements.texts import exception_class, folded
 from umbel_backend.db.tables import task, task_tag
 
 Where = sa.ColumnElement[bool]
@@ -32,11 +33,6 @@ NEWEST: Final = 10_000
 """Matches that are looked at: about 50 ms on SQLite."""
 MOST_VALUES: Final = 500
 """Values of one field that are told, the most frequent ones."""
-_CLASSES: Final[Mapping[str, str]] = {
-    "sqlite": "substr(task.exception, 1, instr(task.exception || ':', ':') - 1)",
-    "postgresql": "split_part(task.exception, ':', 1)",
-}
-"""An exception's class, as the index on it is written: no other expression finds that index."""
 _OF_ALL: Final = "all"
 _OLDEST: Final = "oldest"
 _SPAN: Final = "span"
@@ -123,7 +119,7 @@ def counts_rows(
 def _value(name: str, dialect: str) -> sa.ColumnElement[Any]:
     column: sa.ColumnElement[Any] = task.c[COLUMNS[name]]
     if name == "exc":
-        column = sa.literal_column(_CLASSES[dialect], sa.Text)
+        column = exception_class(dialect)
     return sa.func.nullif(column, "").label(name)
 
 
@@ -174,20 +170,20 @@ def known(
     """
 
     def plan(dialect: str) -> Plan[list[tuple[str, int]]]:
-        shown, folded, among = _indexed(field, dialect)
+        shown, ordered, among = _indexed(field, dialect)
         found: list[tuple[str, int]] = []
-        after: sa.ColumnElement[bool] = folded >= _lower(begun)
+        after: sa.ColumnElement[bool] = ordered >= _lower(begun)
         while len(found) < limit:
-            rows = yield sa.select(shown).where(*among, after).order_by(folded).limit(1)
+            rows = yield sa.select(shown).where(*among, after).order_by(ordered).limit(1)
             value = rows[0][0] if rows else None
             if value is None or not _lower(value).startswith(_lower(begun)):
                 break
             if value:
-                some = sa.select(sa.literal(1)).where(*among, folded == _lower(value))
+                some = sa.select(sa.literal(1)).where(*among, ordered == _lower(value))
                 capped = some.limit(cap + 1).subquery()
                 number = yield sa.select(sa.func.count()).select_from(capped)
                 found.append((value, number[0][0]))
-            after = folded > _lower(value)
+            after = ordered > _lower(value)
         return found
 
     return Query(plan)
@@ -198,18 +194,12 @@ def _indexed(
 ) -> tuple[sa.ColumnElement[Any], sa.ColumnElement[Any], list[sa.ColumnElement[bool]]]:
     """Return the value, the same as its index orders it, and what else the index needs to be told."""
     if field == "exc":
-        shown: sa.ColumnElement[Any] = sa.literal_column(_CLASSES[dialect], sa.Text)
-        return shown, _folded(shown, dialect), [task.c.exception.is_not(None)]
+        shown: sa.ColumnElement[Any] = exception_class(dialect)
+        return shown, folded(shown, dialect), [task.c.exception.is_not(None)]
     if field in COLUMNS:
-        return task.c[field], _folded(task.c[field], dialect), []
+        return task.c[field], folded(task.c[field], dialect), []
     key = field.removeprefix("tag.")
-    return task_tag.c.value, _folded(task_tag.c.value, dialect), [task_tag.c.key == key]
-
-
-def _folded(column: sa.ColumnElement[Any], dialect: str) -> sa.ColumnElement[Any]:
-    if dialect == "sqlite":
-        return sa.collate(column, "NOCASE")
-    return sa.func.lower(sa.collate(column, "C"))
+    return task_tag.c.value, folded(task_tag.c.value, dialect), [task_tag.c.key == key]
 
 
 def _lower(text: str) -> str:

@@ -14,7 +14,7 @@ from umbel_backend.db.tables import attempt, task
 from umbel_backend.records import Attempt, Progress, TaskRecord
 
 # Booleans are read as numbers: SQLAlchemy would convert each value of each row in Python.
-_FLAGS = ("args_exact", "args_complete", "result_exact")
+_FLAGS = ("args_exact", "args_complete", "result_exact", "acks_late")
 COLUMNS = tuple(
     sa.type_coerce(column, sa.Integer).label(column.name) if column.name in _FLAGS else column
     for column in task.columns
@@ -32,7 +32,7 @@ def record(row: Sequence[Any]) -> TaskRecord:
         _n, id_, name, state, state_at, queue, priority, worker, args, kwargs, args_exact,
         args_complete, result, result_exact, exception, traceback, sent_at, received_at,
         started_at, finished_at, runtime_s, retries, root_id, parent_id, group_id, retry_of, eta,
-        expires, pid, progress, paused_how, _attempts, tags,
+        expires, pid, progress, paused_how, _attempts, tags, acks_late,
     ) = row  # fmt: skip
     return TaskRecord(
         id=id_,
@@ -66,6 +66,7 @@ def record(row: Sequence[Any]) -> TaskRecord:
         progress=_progress(progress) if progress else None,
         paused_how=paused_how,
         tags=_tags(tags) if tags else {},
+        acks_late=None if acks_late is None else bool(acks_late),
     )
 
 

@@ -1,4 +1,7 @@
-"""Reads of the counts per minute and hour, and of failures by their exception."""
+"""Reads of the counts per minute and hour, and of failures by their exception.
+
+PENDING counts tasks when they were first seen, any other state those that ended in it.
+"""
 
 from __future__ import annotations
 
@@ -14,40 +17,6 @@ from umbel_backend.db.rollup import HOUR_S, MINUTE_S, quantile
 from umbel_backend.db.tables import RUNTIME_BUCKETS, task, task_rollup
 
 _RUNTIMES = [task_rollup.c[f"r{number}"] for number in range(RUNTIME_BUCKETS)]
-_MOST_MINUTES = 6 * 60
-
-
-@dataclass(frozen=True, slots=True)
-class StateCount:
-    """How many tasks entered a state in a range, and how long they ran."""
-
-    name: str
-    """The task name; empty in totals over all names."""
-    state: str
-    """PENDING counts tasks sent."""
-    count: int
-    avg_runtime_s: float | None
-    p95_runtime_s: float | None
-    """Estimated from buckets whose bounds are a factor of two apart."""
-
-
-@dataclass(frozen=True, slots=True)
-class Throughput:
-    """How many tasks entered each state in one bucket of time."""
-
-    start: float
-    end: float
-    by_state: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class FailureCount:
-    """How often one exception class ended or interrupted tasks."""
-
-    exception: str
-    """The class, as the task's ``exception`` begins."""
-    count: int
-    latest_at: float
 
 
 @dataclass(slots=True)
@@ -106,6 +75,8 @@ class FailureGroup:
 
     exception: str
     """The class, as the task's ``exception`` begins; empty where none is known."""
+    is_lost: bool
+    """They are LOST: given up with their workers, so that the class is ours and no program's."""
     count: int
     first_at: float
     last_at: float
@@ -122,42 +93,6 @@ class FailureGroups:
     """Only the newest were looked at: there are more, and ``first_at`` may be earlier."""
 
 
-def resolution_for(start: float, end: float) -> int:
-    """Return the seconds per bucket with which ``[start, end)`` is read: minutes up to six hours."""
-    return MINUTE_S if end - start <= _MOST_MINUTES * MINUTE_S else HOUR_S
-
-
-def totals(start: float, end: float) -> Query[list[StateCount]]:
-    """Count by state over all names; the ends of the range are rounded out to whole buckets."""
-    return _counts(start, end, by_name=False)
-
-
-def by_name(start: float, end: float) -> Query[list[StateCount]]:
-    """Count by name and state; the ends of the range are rounded out to whole buckets."""
-    return _counts(start, end, by_name=True)
-
-
-def throughput(start: float, end: float, *, name: str | None = None) -> Query[list[Throughput]]:
-    """Read the counts of every bucket of the range, the empty ones too; of one task name if given."""
-
-    def plan(_dialect: str) -> Plan[list[Throughput]]:
-        table, width = task_rollup, resolution_for(start, end)
-        statement = (
-            sa.select(table.c.bucket_at, table.c.state, sa.func.sum(table.c.count))
-            .where(*_range(start, end))
-            .group_by(table.c.bucket_at, table.c.state)
-        )
-        rows = yield statement if name is None else statement.where(table.c.name == name)
-        counted: dict[int, dict[str, int]] = {
-            at: {} for at in range(_floor(start, width), _ceiling(end, width), width)
-        }
-        for at, state, count in rows:
-            counted[at][state] = int(count)
-        return [Throughput(at, at + width, by_state) for at, by_state in counted.items()]
-
-    return Query(plan)
-
-
 def tallies(start: float, end: float) -> Query[dict[tuple[str, str], Tally]]:
     """Add up by name and state; the ends of the range are rounded out to whole minutes.
 
@@ -172,6 +107,8 @@ def tallies(start: float, end: float) -> Query[dict[tuple[str, str], Tally]]:
                 sa.select(table.c.name, table.c.state, *_sums())
                 .where(*_within(resolution, since, until))
                 .group_by(table.c.name, table.c.state)
+                # What was taken back leaves rows that count nothing.
+                .having(sa.func.sum(table.c.count) != 0)
             )
             for name, state, *sums in rows:
                 found.setdefault((name, state), Tally()).add(_tally(sums))
@@ -208,29 +145,39 @@ def slices(start: float, end: float, width_s: int) -> Query[list[Slice]]:
 def failure_groups(
     start: float, end: float, *, parts: int = 30, cap: int = 10_000
 ) -> Query[FailureGroups]:
-    """Group the newest ``cap`` failures of ``[start, end)`` by exception class, with their course.
+    """Group the newest ``cap`` FAILURE and LOST tasks of ``[start, end)`` by exception, with their course.
 
     Args:
-        start, end: Bounds on when the task entered FAILURE.
+        start, end: Bounds on when the task ended; rounded out to whole minutes as those of `tallies`
+            are, so that both count the same tasks.
         parts: Into how many equal slices the range is cut for ``counts``.
-        cap: Most failures looked at.
+        cap: Most tasks looked at.
     """
+    start, end = _floor(start, MINUTE_S), _ceiling(end, MINUTE_S)
 
     def plan(dialect: str) -> Plan[FailureGroups]:
-        newest = (
-            sa.select(_exception_class(dialect).label("class"), task.c.state_at)
-            .where(task.c.state == states.FAILURE)
-            .where(task.c.state_at >= start, task.c.state_at < end)
-            .order_by(task.c.state_at.desc())
-            .limit(cap)
-            .subquery()
-        )
-        at = newest.c.state_at
+        # One walk along the index for each state; of both together every row would be sorted.
+        each = [
+            sa.select(
+                sa.select(_exception_class(dialect).label("class"), task.c.state, task.c.state_at)
+                .where(task.c.state == state)
+                .where(task.c.state_at >= start, task.c.state_at < end)
+                .order_by(task.c.state_at.desc())
+                .limit(cap)
+                .subquery()
+            )
+            for state in (states.FAILURE, states.LOST)
+        ]
+        both = sa.union_all(*each).subquery()
+        newest = sa.select(both).order_by(both.c.state_at.desc()).limit(cap).subquery()
+        at, is_lost = newest.c.state_at, newest.c.state == states.LOST
         part = sa.cast(sa.func.floor((at - start) * (parts / (end - start))), sa.Integer)
         rows = yield (
-            sa.select(newest.c["class"], part, sa.func.count(), sa.func.min(at), sa.func.max(at))
-            .group_by(newest.c["class"], part)
-            .order_by(newest.c["class"], part)
+            sa.select(
+                newest.c["class"], is_lost, part, sa.func.count(), sa.func.min(at), sa.func.max(at)
+            )
+            .group_by(newest.c["class"], is_lost, part)
+            .order_by(newest.c["class"], is_lost, part)
         )
         return _grouped(rows, parts, cap)
 
@@ -238,44 +185,19 @@ def failure_groups(
 
 
 def _grouped(rows: Sequence[Any], parts: int, cap: int) -> FailureGroups:
-    courses: dict[str, list[int]] = {}
-    ends: dict[str, tuple[float, float]] = {}
-    for name, part, count, first_at, last_at in rows:
-        courses.setdefault(name, [0] * parts)[min(part, parts - 1)] += count
-        known = ends.get(name, (first_at, last_at))
-        ends[name] = min(known[0], first_at), max(known[1], last_at)
+    courses: dict[tuple[str, bool], list[int]] = {}
+    ends: dict[tuple[str, bool], tuple[float, float]] = {}
+    for name, is_lost, part, count, first_at, last_at in rows:
+        key = name, bool(is_lost)
+        courses.setdefault(key, [0] * parts)[min(part, parts - 1)] += count
+        known = ends.get(key, (first_at, last_at))
+        ends[key] = min(known[0], first_at), max(known[1], last_at)
     groups = [
-        FailureGroup(name, sum(course), *ends[name], tuple(course))
-        for name, course in courses.items()
+        FailureGroup(*key, sum(course), *ends[key], tuple(course))
+        for key, course in courses.items()
     ]
     groups.sort(key=lambda group: (-group.count, group.exception))
     return FailureGroups(groups, sum(group.count for group in groups) >= cap)
-
-
-def failures_by_exception(
-    start: float, end: float, *, limit: int = 20, cap: int = 10_000
-) -> Query[list[FailureCount]]:
-    """Group the newest ``cap`` failures of ``[start, end)`` by exception class, most frequent first."""
-
-    def plan(dialect: str) -> Plan[list[FailureCount]]:
-        newest = (
-            sa.select(_exception_class(dialect).label("class"), task.c.state_at)
-            .where(task.c.state == states.FAILURE)
-            .where(task.c.state_at >= start, task.c.state_at < end)
-            .order_by(task.c.state_at.desc())
-            .limit(cap)
-            .subquery()
-        )
-        count = sa.func.count()
-        rows = yield (
-            sa.select(newest.c["class"], count, sa.func.max(newest.c.state_at))
-            .group_by(newest.c["class"])
-            .order_by(count.desc(), newest.c["class"])
-            .limit(limit)
-        )
-        return [FailureCount(*row) for row in rows]
-
-    return Query(plan)
 
 
 def _exception_class(dialect: str) -> sa.ColumnElement[str]:
@@ -283,36 +205,6 @@ def _exception_class(dialect: str) -> sa.ColumnElement[str]:
     if dialect == "sqlite":
         return sa.func.substr(text, 1, sa.func.instr(text.concat(":"), ":") - 1)
     return sa.func.split_part(text, ":", 1)
-
-
-def _counts(start: float, end: float, *, by_name: bool) -> Query[list[StateCount]]:
-    def plan(_dialect: str) -> Plan[list[StateCount]]:
-        table = task_rollup
-        keys = [table.c.name, table.c.state] if by_name else [table.c.state]
-        rows = yield (
-            sa.select(
-                *keys,
-                sa.func.sum(table.c.count),
-                sa.func.sum(table.c.runtime_sum_s),
-                sa.func.max(table.c.runtime_max_s),
-                *(sa.func.sum(column) for column in _RUNTIMES),
-            )
-            .where(*_range(start, end))
-            .group_by(*keys)
-            .order_by(*keys)
-        )
-        return [_state_count(row if by_name else ("", *row)) for row in rows]
-
-    return Query(plan)
-
-
-def _state_count(row: Sequence[Any]) -> StateCount:
-    name, state, count, runtime_sum_s, longest_s, *sums = row
-    # PostgreSQL sums big integers as decimals.
-    runtimes = [int(number) for number in sums]
-    measured = sum(runtimes)
-    average = runtime_sum_s / measured if measured else None
-    return StateCount(name, state, int(count), average, quantile(runtimes, 0.95, longest_s))
 
 
 def _sums() -> tuple[sa.ColumnElement[Any], ...]:
@@ -351,16 +243,6 @@ def _stretches(start: float, end: float) -> Iterator[tuple[int, int, int]]:
 def _within(resolution: int, start: int, end: int) -> tuple[sa.ColumnElement[bool], ...]:
     bucket_at = task_rollup.c.bucket_at
     return task_rollup.c.resolution == resolution, bucket_at >= start, bucket_at < end
-
-
-def _range(start: float, end: float) -> tuple[sa.ColumnElement[bool], ...]:
-    width = resolution_for(start, end)
-    bucket_at = task_rollup.c.bucket_at
-    return (
-        task_rollup.c.resolution == width,
-        bucket_at >= _floor(start, width),
-        bucket_at < _ceiling(end, width),
-    )
 
 
 def _floor(instant: float, width: int) -> int:

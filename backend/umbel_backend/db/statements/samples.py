@@ -87,29 +87,16 @@ def of_worker(hostname: str, start: float, end: float) -> Query[list[WorkerSampl
     return Query(plan)
 
 
-def of_queue(name: str, start: float, end: float) -> Query[list[QueueSample]]:
-    """Read a queue's samples in ``[start, end)``, oldest first."""
-    table = queue_sample
-    return _queues(
-        sa.select(table)
-        .where(table.c.name == name, table.c.at >= start, table.c.at < end)
-        .order_by(table.c.at)
-    )
-
-
 def of_queues(start: float, end: float) -> Query[list[QueueSample]]:
     """Read all queues' samples in ``[start, end)``, by queue and then oldest first."""
-    table = queue_sample
-    return _queues(
-        sa.select(table)
-        .where(table.c.at >= start, table.c.at < end)
-        .order_by(table.c.name, table.c.at)
-    )
 
-
-def _queues(statement: sa.Select[Any]) -> Query[list[QueueSample]]:
     def plan(_dialect: str) -> Plan[list[QueueSample]]:
-        rows = yield statement
+        table = queue_sample
+        rows = yield (
+            sa.select(table)
+            .where(table.c.at >= start, table.c.at < end)
+            .order_by(table.c.name, table.c.at)
+        )
         return [_sample(row) for row in rows]
 
     return Query(plan)

@@ -1,0 +1,70 @@
+"""Tells each worker that comes online which tasks were cancelled while it was away."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from queue import SimpleQueue
+
+import sqlalchemy as sa
+
+from umbel_backend.acts.reassert import reassert
+from umbel_backend.broker.cluster import Cluster
+from umbel_backend.errors import UmbelError
+from umbel_backend.settings import Settings
+
+_PATIENCE_S = 5.0
+"""How long one worker may keep the others waiting; it is asked again when it is next heard of."""
+
+
+class CancelledTasks:
+    """Re-asserts tombstones to workers, once for each run of a worker.
+
+    Args:
+        settings: Their cluster.
+        engine: Where the tombstones are.
+        log: Says which worker was told of how many.
+    """
+
+    def __init__(self, settings: Settings, engine: sa.Engine, log: logging.Logger) -> None:
+        self._cluster = Cluster(settings.context)
+        self._engine = engine
+        self._log = log
+        self._told: dict[str, int | None] = {}
+        """The process of each worker that was told, or is about to be."""
+        self._waiting: SimpleQueue[str | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def heard(self, hostname: str, pid: int | None, *, is_new: bool = False) -> None:
+        """Note that ``hostname`` is online.
+
+        Args:
+            hostname: Node name.
+            pid: Of its main process; another one is another run.
+            is_new: It has just said that it is online; in a container each run has the same ``pid``.
+        """
+        if not is_new and hostname in self._told and self._told[hostname] == pid:
+            return
+        self._told[hostname] = pid
+        self._waiting.put(hostname)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="umbel-cancelled", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Tell nobody more; does not wait for a worker that is being asked."""
+        self._waiting.put(None)
+
+    def _run(self) -> None:
+        while (hostname := self._waiting.get()) is not None:
+            told = None
+            try:
+                told = reassert(self._cluster, self._engine, hostname, timeout_s=_PATIENCE_S)
+            except UmbelError as error:
+                self._log.warning("%s was not told what was cancelled: %s", hostname, error)
+            if told is None:
+                # It is tried again when it is next heard of.
+                self._told.pop(hostname, None)
+            elif told:
+                self._log.info("told %s of %d cancelled tasks", hostname, told)
+        self._cluster.close()

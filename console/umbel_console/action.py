@@ -8,7 +8,7 @@ from typing import Literal
 from msgspec import Struct
 
 Scope = Literal[
-    "app", "screen", "table", "overview", "tasks", "history", "detail", "pane", "worker"
+    "app", "screen", "table", "overview", "tasks", "history", "detail", "logs", "pane", "worker"
 ]
 
 TITLES: Mapping[Scope, str] = {
@@ -19,6 +19,7 @@ TITLES: Mapping[Scope, str] = {
     "worker": "In the detail of a worker",
     "table": "Moving and marking",
     "detail": "In the detail of a task",
+    "logs": "In the log of a task",
     "pane": "In the filter pane",
     "app": "Everywhere",
 }

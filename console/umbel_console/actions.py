@@ -23,25 +23,6 @@ def in_scopes(scopes: Iterable[Scope]) -> list[Action]:
     return [action for action in REGISTRY if action.scope in wanted]
 
 
-TYPED_AFTER = frozenset(
-    {
-        "help.search",
-        "screen.filter",
-        "screen.sort",
-        "screen.columns",
-        "screen.copy",
-        "screen.open",
-        "app.command_bar",
-        "tasks.filter_pane",
-        "history.filter_pane",
-        "pane.choose",
-        "pane.narrow",
-        "pane.rename",
-    }
-)
-"""Actions after which keys mean something else: words, the choices of a menu, another widget."""
-
-
 def bindings(scope: Scope) -> list[Binding]:
     """Return Textual's bindings for one scope; their ids are what the key map names."""
     called = "{verb}" if scope == "table" else "act('{id}')"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual.color import Color
 from textual.theme import BUILTIN_THEMES, Theme
 
@@ -13,7 +15,9 @@ NAMES = tuple(name for name, theme in BUILTIN_THEMES.items() if not theme.ansi)
 LEAST_CONTRAST = 4.5
 """Between text and what is behind it, as WCAG 2 asks of text of usual size."""
 
-LEAST_MUTED = 3.5
+LEAST_MUTED = 4.0
+LEAST_SURFACE = 6.0
+"""A surface on which not even the text stands out like this is not used."""
 _DARK, _LIGHT = Color.parse("#121212"), Color.parse("#f4f4f4")
 
 
@@ -24,16 +28,20 @@ def adopted(name: str) -> Palette:
     text = _colour(theme.foreground, _LIGHT if theme.dark else _DARK)
     surface = _colour(theme.surface, ground.blend(text, 0.05))
 
+    if contrast(surface, text) < LEAST_SURFACE:
+        surface = ground
+    raised = ground.blend(text, 0.1)
+
     def readable(colour: str | Color, least: float = LEAST_CONTRAST) -> str:
-        return _readable(_colour(colour, text), ground, text, least).hex
+        return _readable(_colour(colour, text), (ground, surface, raised), text, least).hex
 
     return Palette(
         name=name,
         dark=theme.dark,
         ansi=False,
         background=ground.hex,
-        surface=surface.hex if contrast(surface, text) >= LEAST_CONTRAST else ground.hex,
-        raised=ground.blend(text, 0.16).hex,
+        surface=surface.hex,
+        raised=raised.hex,
         foreground=readable(text, 7.0),
         accent=readable(theme.accent or theme.primary),
         muted=readable(ground.blend(text, 0.6), LEAST_MUTED),
@@ -60,13 +68,13 @@ def _colour(colour: str | Color | None, default: Color) -> Color:
     return colour if isinstance(colour, Color) else Color.parse(colour)
 
 
-def _readable(colour: Color, ground: Color, text: Color, least: float) -> Color:
+def _readable(colour: Color, grounds: Sequence[Color], text: Color, least: float) -> Color:
     """Move ``colour`` towards the text, and that towards black or white, until it stands out."""
-    far = Color.parse("#ffffff") if ground.brightness < 0.5 else Color.parse("#000000")
+    far = Color.parse("#ffffff") if grounds[0].brightness < 0.5 else Color.parse("#000000")
     for target in (text, far):
         for tenth in range(11):
             nearer = colour.blend(target, tenth / 10)
-            if contrast(nearer, ground) >= least:
+            if all(contrast(nearer, ground) >= least for ground in grounds):
                 return nearer
     return far
 

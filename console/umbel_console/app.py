@@ -2,35 +2,56 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections.abc import Callable, Iterable
 from datetime import tzinfo
+from importlib import import_module
 from typing import Any, ClassVar
 
-from textual import events
+from textual import constants, events
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
+from textual.driver import Driver
 from textual.screen import Screen
-from textual.widgets import Input
 
 from umbel_backend.broker.urls import describe_url
 from umbel_backend.settings import Settings
-from umbel_console import actions, services, themes
+from umbel_console import actions, escape_key, services, themes
 from umbel_console.bridge import EventBridge
 from umbel_console.preferences import Preferences
 from umbel_console.render.palette import PALETTES, Palette
 from umbel_console.render.text import clean_cell
-from umbel_console.screens.tab import TABS, TabScreen
+from umbel_console.screens.frame_lines import TABS
+from umbel_console.screens.tab import TabScreen
 from umbel_console.screens.task_list import TaskListScreen
 from umbel_console.screens.tasks import TasksScreen
 from umbel_console.services import Services
 from umbel_console.session import Session
+from umbel_console.turnstile import Turnstile, Typed
 from umbel_console.widgets.span_update import SpanDisplay
 
 log = logging.getLogger("umbel_console")
 
 FAILED = 1
+ESCAPE_S = 0.025
+"""After so long without more a lone esc is the key, and not the beginning of another one's code."""
+LATER = (
+    "screens.overview",
+    "screens.history",
+    "screens.workers",
+    "screens.queues",
+    "screens.task_detail_parts",
+    "screens.help",
+    "screens.column_chooser",
+    "widgets.filter_pane",
+    "screens.queue_detail",
+    "screens.worker_detail",
+)
+"""Modules that are not needed for the first frame, those of the likeliest keys first."""
+LEAST_WINDOW = (60, 16)
+"""Columns and lines in which every screen can still be used."""
 
 
 class UmbelApp(SpanDisplay, App[int]):
@@ -64,6 +85,8 @@ class UmbelApp(SpanDisplay, App[int]):
         user: str = "",
         settled: Callable[[], None] = lambda: None,
     ) -> None:
+        if "ESCDELAY" not in os.environ:
+            constants.ESCAPE_DELAY = ESCAPE_S  # type: ignore[misc]
         # Decides here already whether Textual leaves colours out or only turns them grey.
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         self.settings = settings
@@ -77,11 +100,13 @@ class UmbelApp(SpanDisplay, App[int]):
             user=user,
         )
         self.bridge = EventBridge(
-            self.session, self.services, news=self._show_news, settled=settled
+            self.session,
+            self.services,
+            news=self._show_news,
+            settled=lambda: self._settle(settled),
         )
         self._notice = notice
-        self._early: list[events.InputEvent] | None = []
-        """Keys and clicks from before the first frame; None once there is one."""
+        self._turnstile = Turnstile(self, self._look_at, self._ready_for)
         # The palette draws with signs that an ASCII terminal lacks; the command bar does not.
         self.use_command_palette = settings.unicode
         self.set_class(not settings.unicode, "-ascii")
@@ -94,8 +119,11 @@ class UmbelApp(SpanDisplay, App[int]):
         self.session.palette = palette
         self.register_theme(themes.theme_of(palette))
         self.set_reactive(UmbelApp.theme, palette.name)
+        # What the watcher of the theme does besides: sixteen colours are the terminal's own.
+        self._refresh_truecolor_filter(self.ansi_theme)
         self.stylesheet.set_variables(self.get_css_variables())
         self.set_keymap(settings.key_map)
+        escape_key.keep_alt(settings.key_map.values())
         for mode, make in self._screens().items():
             self.add_mode(mode, make)
 
@@ -145,51 +173,62 @@ class UmbelApp(SpanDisplay, App[int]):
             self.session.inquiry = self.services.inquiry()
         if self._notice is not None and isinstance(self.screen, TabScreen):
             self.screen.say(self._notice, "warn")
-        self.call_later(self._take_early)
+        self._turnstile.open()
 
-    async def _take_early(self) -> None:
-        """Look at the first of the early keys; what it leads to comes before the next one."""
-        if not self._early:
-            self._early = None
-            return
-        await self._look_at(self._early.pop(0))
-        self.call_later(self._take_early)
+    def _settle(self, settled: Callable[[], None]) -> None:
+        settled()
+        self.run_worker(self._load_rest(), exit_on_error=False)
+
+    async def _load_rest(self) -> None:
+        """Load what no key should have to wait for, now that nothing else is to be started."""
+        for name in LATER:
+            await asyncio.to_thread(import_module, f"umbel_console.{name}")
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Say so where the window has no room, and go on once it has."""
+        from umbel_console.screens.too_small import TooSmallScreen
+
+        fits = event.size.width >= LEAST_WINDOW[0] and event.size.height >= LEAST_WINDOW[1]
+        if isinstance(self.screen, TooSmallScreen):
+            if fits:
+                self.pop_screen()
+        elif not fits:
+            self.push_screen(TooSmallScreen(self.session, LEAST_WINDOW))
 
     def _show_news(self) -> None:
         screen = self.screen
         if isinstance(screen, TabScreen) and screen.is_mounted:
             screen.look()
 
+    def get_driver_class(self) -> type[Driver]:
+        """Return Textual's driver, which tells esc from alt here, and at once."""
+        driver = super().get_driver_class()
+        escape_key.read_escape(driver)
+        if driver.__name__ == "HeadlessDriver":
+            return driver
+        from umbel_console.terminal_input import prompt_driver
+
+        return prompt_driver(driver)
+
     async def on_event(self, event: events.Event) -> None:
-        """Open a prompt before the key after the one that opens it is looked at.
-
-        Textual gives a key to whatever has the keys when it arrives. Typed ahead on a slow line, the
-        words after ``/`` would be taken for keys of the table.
-        """
-        if isinstance(event, events.InputEvent) and self._early is not None:
-            # There is no screen yet that a key could act on.
-            self._early.append(event)
+        """Take what is typed one by one; nothing of it is looked at before the first frame."""
+        if isinstance(event, Typed) and not event.is_forwarded:
+            self._turnstile.arrive(event)
         else:
-            await self._look_at(event)
+            await super().on_event(event)
 
-    async def _look_at(self, event: events.Event) -> None:
-        if isinstance(event, events.InputEvent) and isinstance(self.screen, TabScreen):
+    async def _look_at(self, event: Typed) -> None:
+        if isinstance(self.screen, TabScreen):
             await self.screen.complete()
-        if (
-            isinstance(event, events.Key)
-            and not event.is_forwarded
-            and not isinstance(self.focused, Input)
-        ):
-            bound = self.screen.active_bindings.get(event.key)
-            if bound is not None and bound.enabled and bound.binding.id in actions.TYPED_AFTER:
-                await self.run_action(bound.binding.action, bound.node)
-                if isinstance(self.screen, TabScreen):
-                    await self.screen.ready_for_keys()
-                return
         await super().on_event(event)
+
+    async def _ready_for(self, event: Typed) -> None:
+        if isinstance(self.screen, TabScreen):
+            await self.screen.ready_for(event)
 
     async def on_unmount(self) -> None:
         """Let go of the outside world in good order."""
+        self._turnstile.close()
         if self.session.waiting is not None:
             self.session.waiting.stop()
         if self.session.inquiry is not None:

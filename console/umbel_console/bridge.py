@@ -21,6 +21,7 @@ from umbel_backend.errors import UmbelError
 from umbel_backend.events.model import Event
 from umbel_backend.records import TaskRecord
 from umbel_console.services import (
+    AgentSource,
     ClusterView,
     EventSource,
     Known,
@@ -77,6 +78,7 @@ class EventBridge:
         self._source: EventSource | None = None
         self._recorder: RecorderService | None = None
         self._cluster: ClusterView | None = None
+        self._agents: AgentSource | None = None
         self._arrived = asyncio.Event()
         self._known = Known()
         self._recorder_tried = asyncio.Event()
@@ -94,7 +96,7 @@ class EventBridge:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        services = (self._source, self._cluster, self._recorder)
+        services = (self._source, self._agents, self._cluster, self._recorder)
         # Each may still wait for an answer from outside; together that takes as long as the slowest.
         await asyncio.gather(
             *(asyncio.to_thread(service.stop) for service in services if service is not None)
@@ -131,6 +133,7 @@ class EventBridge:
             await self._recorder_tried.wait()
             session.opening = "Asking broker and workers."
             await self._view_cluster()
+            await self._listen_to_agents()
         finally:
             session.opening = None
             self._settled()
@@ -194,6 +197,22 @@ class EventBridge:
                 session.recorder = self._recorder.now()
             session.workers.age(session.clock())
             await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _listen_to_agents(self) -> None:
+        """Begin to read what agents write."""
+        make = self._services.agents
+        if make is None:
+            return
+        from umbel_console.agents_tail import AgentsTail
+
+        news = asyncio.Event()
+        try:
+            self._agents = source = await self._made(make, _waker(news))
+        except UmbelError as error:
+            log.warning("the agents' stream is not read: %s", error)
+            return
+        source.start()
+        self._spawn(AgentsTail(self._session, source, news).run())
 
     # Database and recorder
 

@@ -34,6 +34,7 @@ VARIABLES = {
     "UMBEL_APP": "app",
     "UMBEL_RESULT_BACKEND": "result_backend",
     "UMBEL_DB": "db",
+    "UMBEL_REDIS": "stream",
     "UMBEL_READ_ONLY": "read_only",
     "UMBEL_NO_ENABLE_EVENTS": "no_enable_events",
 }

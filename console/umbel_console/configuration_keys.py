@@ -28,6 +28,7 @@ CONTEXT_KEYS: Mapping[str, Kind] = {
     "event_queue_prefix": str,
     "control_exchange": str,
     "queues": tuple,
+    "stream": str,
 }
 """Keys of ``[defaults]`` and of each ``[contexts.NAME]``: fields of `Context`."""
 

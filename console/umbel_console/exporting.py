@@ -33,6 +33,7 @@ class FileExport:
         format: ``csv``, ``json`` or ``jsonl``.
         replace: Whether a file that is there may be replaced.
         now: Unix seconds that relative times of the filter count from.
+        logs: Each task gets its log.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class FileExport:
         *,
         replace: bool,
         now: float,
+        logs: bool = False,
     ) -> None:
         self._url = url
         self._chosen = chosen
@@ -51,6 +53,7 @@ class FileExport:
         self._format = format
         self._replace = replace
         self._now = now
+        self._logs = logs
         self._stop = threading.Event()
         # Not a daemon: a console that ends waits for the thread to remove what is half written.
         self._thread = threading.Thread(target=self._run, name="umbel-export")
@@ -85,13 +88,14 @@ class FileExport:
     def _write(self) -> None:
         engine = open_engine(self._url, read_only=True)
         try:
-            found = TaskBlocks(engine, self._where(engine.dialect.name), self._format)
+            where = self._where(engine.dialect.name)
+            found = TaskBlocks(engine, where, self._format, logs=self._logs)
             self.total = found.total
             with (
                 written_at_once(self._path, replace=self._replace) as file,
                 closing(self._watched(found)) as blocks,
             ):
-                for part in framed(blocks, self._format):
+                for part in framed(blocks, self._format, logs=self._logs):
                     file.write(part)
         finally:
             engine.dispose()

@@ -12,7 +12,7 @@ from umbel_console.actions import Action, Scope
 EVERYWHERE: tuple[Scope, ...] = ("app", "screen", "table")
 """Scopes whose keys hold on every screen; the others hold on one, or in one part of it."""
 
-INSIDE: frozenset[str] = frozenset({"detail", "pane"})
+INSIDE: frozenset[str] = frozenset({"detail", "logs", "pane"})
 """Scopes of a part of a screen; its keys win over those around it, which rest while it has the focus."""
 
 

@@ -73,7 +73,7 @@ class OverviewReader:
         began = time.perf_counter()
         start = now - chosen.span_s
         tallies = run_on(connection, rollups.tallies(start, now))
-        failed = _count(tallies, (states.FAILURE,))
+        failed = _count(tallies, _FAILED)
         failures = self._kept(
             ("failures", chosen, failed),
             now,
@@ -113,13 +113,15 @@ class OverviewReader:
             start=start,
             slices=self._all_slices(connection, chosen, start, now),
             succeeded=_count(ended, (states.SUCCESS,)),
-            failed=_count(ended, _FAILED),
+            failed=failed,
             ended=_count(ended, states.READY),
             avg_s=ran.avg_runtime_s,
             p95_s=ran.quantile(0.95),
             queues=[_course(course) for course in courses if any(course.samples)],
             failures=[
-                FailureGroup(one.exception, one.count, one.first_at, one.last_at, one.counts)
+                FailureGroup(
+                    one.exception, one.count, one.first_at, one.last_at, one.counts, one.is_lost
+                )
                 for one in failures.groups
             ],
             failures_capped=failures.is_capped,
@@ -173,6 +175,7 @@ def _slice(found: rollups.Slice) -> Slice:
     return Slice(
         start=found.start,
         end=found.end,
+        seen=found.by_state[states.PENDING].count if states.PENDING in found.by_state else 0,
         succeeded=by_state[states.SUCCESS].count if states.SUCCESS in by_state else 0,
         failed=sum(by_state[state].count for state in _FAILED if state in by_state),
         ended=sum(tally.count for tally in by_state.values()),
@@ -232,7 +235,6 @@ def _course(course: samples.Course) -> QueueCourse:
             ]
             for step in sorted(steps, key=int)
         },
-        [sample.in_rate if sample else None for sample in course.samples],
     )
 
 

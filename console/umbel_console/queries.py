@@ -16,18 +16,32 @@ import sqlalchemy as sa
 from umbel_backend.db import migrations
 from umbel_backend.db.engine import database_url, open_async_engine, open_engine
 from umbel_backend.db.query import Query, run, run_async
-from umbel_backend.db.statements import facets, families, gaps, histogram, tasks, trends, workers
+from umbel_backend.db.statements import (
+    facets,
+    families,
+    gaps,
+    histogram,
+    log_search,
+    logs,
+    messages,
+    tasks,
+    trends,
+    worker_use,
+    workers,
+)
 from umbel_backend.db.statements.facets import Counted
 from umbel_backend.db.statements.tasks import Cursor
 from umbel_backend.db.tables import task
 from umbel_backend.filters import Filter
 from umbel_backend.filters.edit import asked, without
 from umbel_backend.filters.sql import match_counts, to_sql
-from umbel_backend.records import Gap, TaskRecord, WorkerRecord
+from umbel_backend.records import Gap, KeptMessage, LogLine, TaskRecord, WorkerRecord
 from umbel_backend.settings import Settings
 from umbel_console.exporting import FileExport
-from umbel_console.services import Page, Total
+from umbel_console.services import Order, Page, Total
+from umbel_console.stores.agents import UsePoint
 from umbel_console.stores.facets import TIMES, Facets, Span
+from umbel_console.stores.logs import LogPage, Place
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +63,9 @@ class _Turn:
 
     cursor: Cursor
     to_newer: bool
+
+
+_USUAL = Order("state_at", True)
 
 
 class DatabaseHistory:
@@ -87,8 +104,16 @@ class DatabaseHistory:
         """Import and open what pages are read with."""
         _ = self._engine
 
-    async def page(self, chosen: Filter | None, at: Any, limit: int, now: float) -> Page:
-        """Return one page of what ``chosen`` matches, newest first."""
+    async def page(
+        self, chosen: Filter | None, at: Any, limit: int, now: float, order: Order | None = None
+    ) -> Page:
+        """Return one page of what ``chosen`` matches, newest first or in ``order``."""
+        if order is not None and order != _USUAL:
+            from umbel_console.sorted_pages import sorted_page
+
+            is_every = chosen is None or chosen.is_empty
+            narrowed = None if is_every else await self._where(chosen, now)
+            return await sorted_page(self._engine, narrowed, at, limit, order)
         turn = at if isinstance(at, _Turn) else None
         to_newer = turn is not None and turn.to_newer
         before = None if turn is None else turn.cursor
@@ -123,10 +148,17 @@ class DatabaseHistory:
         return await run_async(self._engine, histogram.newest(where, most_slices))
 
     def export(
-        self, chosen: Filter | None, path: Path, format: str, *, replace: bool, now: float
+        self,
+        chosen: Filter | None,
+        path: Path,
+        format: str,
+        *,
+        replace: bool,
+        now: float,
+        logs: bool = False,
     ) -> FileExport:
-        """Begin to write what ``chosen`` matches to ``path``."""
-        export = FileExport(self._url, chosen, path, format, replace=replace, now=now)
+        """Begin to write what ``chosen`` matches to ``path``, with the log of each task if wanted."""
+        export = FileExport(self._url, chosen, path, format, replace=replace, now=now, logs=logs)
         self._exports = [each for each in self._exports if not each.is_over] + [export]
         export.start()
         return export
@@ -166,6 +198,39 @@ class DatabaseHistory:
         """Return the tasks of the same workflow."""
         return await run_async(self._engine, families.workflow(record, limit=FAMILY))
 
+    async def log(
+        self,
+        task_id: str,
+        *,
+        after: Place | None = None,
+        before: Place | None = None,
+        limit: int = 1_000,
+        level: int = 0,
+    ) -> LogPage:
+        """Return the lines of a task after a place, or the last ones before one, oldest first."""
+        if before is not None:
+            query = logs.before(task_id, before, limit=limit + 1, level=level)
+            lines = await run_async(self._engine, query)
+            return LogPage(lines[-limit:], len(lines) > limit)
+        query = logs.of_task(task_id, after=after, limit=limit + 1, level=level)
+        lines = await run_async(self._engine, query)
+        return LogPage(lines[:limit], len(lines) > limit)
+
+    async def count_log(self, task_id: str, *, level: int = 0) -> int:
+        """Count the lines kept of a task, of a level and above."""
+        return await run_async(self._engine, logs.count(task_id, level=level))
+
+    async def find_in_log(
+        self, task_id: str, words: str, place: Place, *, newer: bool, level: int = 0
+    ) -> LogLine | None:
+        """Return the next line after (or before) a place that holds words; None if none does."""
+        search = log_search.following if newer else log_search.preceding
+        return await run_async(self._engine, search(task_id, words, place, level=level))
+
+    async def kept_message(self, task_id: str) -> KeptMessage | None:
+        """Return the exact message of a task, or why it was not kept; None if nothing is known of it."""
+        return await run_async(self._engine, messages.of_task(task_id))
+
     async def gaps(self, start: float, end: float) -> list[Gap]:
         """Return the recorded gaps that touch the range, oldest first."""
         return await run_async(self._engine, gaps.overlapping(start, end))
@@ -196,6 +261,23 @@ class DatabaseHistory:
     ) -> list[trends.WorkerSlice]:
         """Return how one worker fared in each slice of a range."""
         return await run_async(self._engine, trends.of_worker(hostname, start, end, slice_s))
+
+    async def worker_use(
+        self, start: float, end: float, slice_s: float
+    ) -> dict[str, list[UsePoint]]:
+        """Return by worker what it used in each slice of a range for which its agent told."""
+        found = await run_async(self._engine, worker_use.of_workers(start, end, slice_s))
+        return {
+            hostname: [
+                UsePoint(
+                    each.at,
+                    each.cpu_percent,
+                    None if each.memory_bytes is None else int(each.memory_bytes),
+                )
+                for each in slices
+            ]
+            for hostname, slices in found.items()
+        }
 
     async def queue_trends(
         self, start: float, end: float, slice_s: float

@@ -8,12 +8,19 @@ define, and the first frame waits for these.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
 
-from umbel_backend.records import Gap, QueueRecord, TaskRecord, WorkerRecord
+from umbel_backend.records import (
+    Gap,
+    KeptMessage,
+    LogLine,
+    QueueRecord,
+    TaskRecord,
+    WorkerRecord,
+)
 from umbel_backend.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,11 +29,15 @@ if TYPE_CHECKING:
     from umbel_backend.broker.why_waiting import Cause
     from umbel_backend.db.statements.histogram import Histogram
     from umbel_backend.db.statements.trends import WorkerSlice
+    from umbel_backend.events.agent_stream import StreamBatch, StreamStatus
+    from umbel_backend.events.agent_stream_door import Announcement
     from umbel_backend.events.buffer import Batch
     from umbel_backend.events.capture import Capture, CaptureStatus
     from umbel_backend.events.model import Event
     from umbel_backend.filters import Filter
+    from umbel_console.stores.agents import UsePoint
     from umbel_console.stores.facets import Facets, Span
+    from umbel_console.stores.logs import LogPage, Place
     from umbel_console.stores.overview import Range, Reading
     from umbel_console.told import QueueTold, WorkerTold
 
@@ -49,6 +60,28 @@ class EventSource(Protocol):
 
     def status(self) -> CaptureStatus:
         """Tell how the event path stands."""
+
+
+class AgentSource(Protocol):
+    """A running reader of the agents' stream; see `umbel_backend.events.agent_stream.AgentStream`."""
+
+    def start(self) -> None:
+        """Start reading in a thread of its own, if there is a Redis to read."""
+
+    def stop(self) -> None:
+        """End the thread."""
+
+    def take(self) -> Sequence[StreamBatch]:
+        """Take what was read since the last call."""
+
+    def look_at(self, hostnames: Iterable[str]) -> None:
+        """Ask also for the agents of these workers, though nothing of them came."""
+
+    def announced(self) -> Mapping[str, Announcement | None]:
+        """Return what the agents announce of themselves, by node name; None for a worker without one."""
+
+    def status(self) -> StreamStatus:
+        """Tell how the stream stands for this reader."""
 
 
 class RecorderNow(Struct, frozen=True):
@@ -74,8 +107,16 @@ class RecorderService(Protocol):
         """Tell who records."""
 
 
+class Order(Struct, frozen=True):
+    """What History is ordered by instead of the last change of state."""
+
+    key: str
+    """One of `umbel_backend.db.statements.sorted_tasks.KEYS`."""
+    descending: bool = False
+
+
 class Page(Struct, frozen=True, kw_only=True):
-    """One page of history, newest first."""
+    """One page of history, newest first or in the order asked for."""
 
     records: Sequence[TaskRecord]
     newer: Any = None
@@ -85,6 +126,8 @@ class Page(Struct, frozen=True, kw_only=True):
     start: float = 0.0
     end: float = 0.0
     """The stretch of time this page stands for, its neighbours' edges included; Unix seconds."""
+    among: int | None = None
+    """How many of the newest matches were put in order; None if all were."""
 
 
 class Total(Struct, frozen=True):
@@ -121,8 +164,10 @@ class Export(Protocol):
 class History(Protocol):
     """What the database remembers. Raises `DatabaseUnavailable` in every method."""
 
-    async def page(self, chosen: Filter | None, at: Any, limit: int, now: float) -> Page:
-        """Return one page; ``at`` comes from another page, None is the newest."""
+    async def page(
+        self, chosen: Filter | None, at: Any, limit: int, now: float, order: Order | None = None
+    ) -> Page:
+        """Return one page; ``at`` comes from another page in the same order, None is the first."""
 
     async def total(self, chosen: Filter | None, now: float) -> Total:
         """Count what matches, up to an honest bound."""
@@ -133,9 +178,19 @@ class History(Protocol):
         """Count the newest of what matches in slices of time; None if nothing does."""
 
     def export(
-        self, chosen: Filter | None, path: Path, format: str, *, replace: bool, now: float
+        self,
+        chosen: Filter | None,
+        path: Path,
+        format: str,
+        *,
+        replace: bool,
+        now: float,
+        logs: bool = False,
     ) -> Export:
-        """Begin to write everything that matches to ``path``, as ``csv``, ``json`` or ``jsonl``."""
+        """Begin to write everything that matches to ``path``, as ``csv``, ``json`` or ``jsonl``.
+
+        With ``logs`` each task gets what it logged.
+        """
 
     async def facets(
         self, chosen: Filter | None, fields: Sequence[str], spans: Sequence[Span], now: float
@@ -153,6 +208,28 @@ class History(Protocol):
 
     async def family(self, record: TaskRecord) -> list[TaskRecord]:
         """Return the tasks of the same workflow, the record among them, bounded."""
+
+    async def log(
+        self,
+        task_id: str,
+        *,
+        after: Place | None = None,
+        before: Place | None = None,
+        limit: int = 1_000,
+        level: int = 0,
+    ) -> LogPage:
+        """Return the lines of a task after a place, or the last ones before one, oldest first."""
+
+    async def count_log(self, task_id: str, *, level: int = 0) -> int:
+        """Count the lines kept of a task, of a level and above."""
+
+    async def find_in_log(
+        self, task_id: str, words: str, place: Place, *, newer: bool, level: int = 0
+    ) -> LogLine | None:
+        """Return the next line after (or before) a place that holds words; None if none does."""
+
+    async def kept_message(self, task_id: str) -> KeptMessage | None:
+        """Return the exact message of a task, or why it was not kept; None if nothing is known of it."""
 
     async def gaps(self, start: float, end: float) -> list[Gap]:
         """Return the stretches between two instants in which tasks may be missing."""
@@ -176,6 +253,11 @@ class History(Protocol):
         self, hostname: str, start: float, end: float, slice_s: float
     ) -> Sequence[WorkerSlice]:
         """Return how one worker fared in each slice of a range that has a sample, oldest first."""
+
+    async def worker_use(
+        self, start: float, end: float, slice_s: float
+    ) -> Mapping[str, Sequence[UsePoint]]:
+        """Return by worker what it used in each slice of a range for which its agent told."""
 
     async def queue_trends(
         self, start: float, end: float, slice_s: float
@@ -285,6 +367,8 @@ class Services(Struct, frozen=True, kw_only=True):
 
     events: Callable[[Callable[[], None]], EventSource] | None = None
     """Given what to call, from any thread, when there is something to drain."""
+    agents: Callable[[Callable[[], None]], AgentSource] | None = None
+    """Given what to call, from any thread, when there is something to take."""
     history: Callable[[], History] | None = None
     recorder: Callable[[], RecorderService] | None = None
     cluster: Callable[[Callable[[], Known], Callable[[], None]], ClusterView] | None = None
@@ -312,6 +396,12 @@ def real(settings: Settings, *, records: bool = True) -> Services:
         capture = Capture(settings.context, settings, wake, capacity=MOST_EVENTS)
         captures.append(capture)
         return capture
+
+    def agents(wake: Callable[[], None]) -> AgentSource:
+        from umbel_backend.events.agent_stream import AgentStream
+
+        clocks = captures[-1].clocks if captures else None
+        return AgentStream(settings, wake, clocks=clocks)
 
     def history() -> History:
         from umbel_console.queries import DatabaseHistory
@@ -342,6 +432,7 @@ def real(settings: Settings, *, records: bool = True) -> Services:
 
     return Services(
         events=events,
+        agents=agents,
         history=history,
         recorder=recorder,
         cluster=cluster,

@@ -13,7 +13,9 @@ from umbel_console.render.context import AMQP_LEVELS, REDIS_LEVELS, DrawContext
 from umbel_console.render.header import HeaderFacts
 from umbel_console.render.palette import DARK, Palette
 from umbel_console.services import History, Inquiry, RecorderNow, Waiting
+from umbel_console.stores.agents import AgentStore
 from umbel_console.stores.freshness import Freshness
+from umbel_console.stores.logs import RecentLogs
 from umbel_console.stores.queues import QueueStore
 from umbel_console.stores.trace import TracedTasks
 from umbel_console.stores.workers import WorkerStore
@@ -57,6 +59,10 @@ class Session:
         self.tasks = TracedTasks()
         self.workers = WorkerStore()
         self.queues = QueueStore()
+        self.agents = AgentStore()
+        """What workers use, as their agents tell."""
+        self.logs = RecentLogs()
+        """What tasks logged since the console listens to their agents."""
         self.freshness = Freshness()
         self.workers.hears = lambda: self.freshness.state == "live"
         self.history: History | None = None
@@ -92,6 +98,7 @@ class Session:
             unicode=self.unicode,
             zone=self.zone,
             levels=self._levels,
+            paces=self.tasks.paces,
         )
 
     def read_filter(self, text: str) -> Filter:

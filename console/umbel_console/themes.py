@@ -17,6 +17,12 @@ TabScreen.-detail.-narrow #list { display: none; }
 TabScreen.-wide TaskDetail { width: 1fr; background: $surface; border-left: solid $panel; }
 .-ascii TabScreen.-wide TaskDetail { border-left: ascii $panel; }
 TaskDetail #title { background: $surface; }
+CommandPalette > Vertical { background: $surface; margin-top: 2; }
+CommandPalette #--input { border: blank; padding-left: 1; }
+CommandPalette SearchIcon { display: none; }
+CommandList { background: $surface; border-bottom: blank; scrollbar-size-vertical: 1; }
+CommandList > .option-list--option-highlighted { background: $panel; color: $accent; }
+CommandList:ansi > .option-list--option-highlighted { text-style: reverse; }
 """
 
 

@@ -85,6 +85,18 @@ def test_a_queue_nobody_consumes_is_the_worst_and_an_empty_one_is_nothing() -> N
         (Verdict.ENOUGH, ("default",)),
     ]
     assert found[0].sentence.startswith("exports has no consumer: 31 messages wait")
+    silent = worker("w2@app-2", "exports", status="not answering")
+    found = advise([load("exports", ready=1), load()], [worker(busy=4), silent])
+    assert found[0].sentence.startswith(
+        "exports is consumed only by workers that do not answer: 1 message waits"
+    )
+
+
+def test_where_no_worker_works_that_is_said_once_for_all_queues() -> None:
+    loads = [load("exports", ready=30), load(ready=1), load("idle", ready=0)]
+    (found,) = advise(loads, [worker(status="offline"), worker("w2@app-2", status="draining")])
+    assert found.sentence == "No worker works: 31 messages wait in 2 queues"
+    assert advise([load(ready=0)], []) == []
 
 
 @pytest.mark.parametrize(

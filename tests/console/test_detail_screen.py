@@ -11,7 +11,7 @@ from fake_console.world import NOW, Console, task
 from umbel_backend import wire
 from umbel_backend.broker.why_waiting import Cause
 from umbel_backend.events.model import Event
-from umbel_backend.records import TaskRecord
+from umbel_backend.records import KeptMessage, TaskRecord
 from umbel_console.screens.compare import CompareScreen, to_compare
 from umbel_console.screens.task_detail import TaskDetail
 from umbel_console.screens.task_list import TaskListScreen
@@ -312,3 +312,61 @@ async def test_a_task_compared_with_itself_in_all_but_its_id() -> None:
         await until_shown(pilot, "reports.monthly")
         await pilot.press("space", "equals_sign")
         await until_shown(pilot, "1 field differs")
+
+
+# What agents told
+
+
+async def test_a_lost_task_tells_the_evidence_and_when_it_comes_back() -> None:
+    why = "Lost: w1@app-1 is offline, last heard of at 12:03:40; awaiting redelivery, due at 13:03:14 UTC"
+    record = task(1, "LOST", exception=why)
+    console = Console([record])
+    async with console.app.run_test(size=(120, 36)) as pilot:
+        await opened(pilot, console, record)
+        await until_shown(pilot, "awaiting redelivery, due at 13:03:14 UTC")
+        await pilot.press("right")
+        await until_shown(pilot, "No result: it was lost:")
+
+
+async def test_a_task_that_waits_again_tells_why() -> None:
+    record = task(1, "PENDING", exception="Awaiting redelivery, due at 13:03:14 UTC: w1 is offline")
+    console = Console([record])
+    async with console.app.run_test(size=(120, 36)) as pilot:
+        await until_shown(pilot, "Awaiting")
+        await opened(pilot, console, record)
+        await pilot.press("right")
+        await until_shown(pilot, "It has not run, it waits again:")
+
+
+async def test_an_exact_message_that_was_kept_is_shown_raw_and_named_with_the_arguments() -> None:
+    record = task(1, args="[]", kwargs='{"amount":99}', args_exact=True)
+    console = Console([record])
+    console.history.messages[record.id] = KeptMessage(
+        id=record.id,
+        kept_at=NOW,
+        body=b'[[], {"amount": 99}, {}]',
+        headers={"lang": "py"},
+        content_type="application/json",
+        size_bytes=24,
+    )
+    async with console.app.run_test(size=(120, 36)) as pilot:
+        await opened(pilot, console, record)
+        await until_shown(pilot, "complete (exact message kept)")
+        await pilot.press("left", "G")
+        await until_shown(pilot, '[[], {"amount": 99}, {}]')
+
+
+async def test_a_message_kept_after_the_detail_was_opened_is_read_when_the_state_changes() -> None:
+    record = task(1, "PENDING", args="[]", kwargs='{"amount":99}', args_exact=True)
+    console = Console([record])
+    async with console.app.run_test(size=(120, 36)) as pilot:
+        await opened(pilot, console, record)
+        await until_shown(pilot, "complete (read from the message itself)")
+        console.history.messages[record.id] = KeptMessage(
+            id=record.id, kept_at=NOW, body=None, withheld="it holds a redacted value"
+        )
+        received = Event(
+            type="task-received", id=record.id, at=NOW, arrived_at=NOW, hostname="w1@app-1"
+        )
+        console.source.push([received])
+        await until_shown(pilot, "was not kept: it holds a redacted value", timeout_s=20)

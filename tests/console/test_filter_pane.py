@@ -75,7 +75,7 @@ async def test_values_are_counted_and_choosing_one_writes_the_filter(mode: str) 
         assert shown(console, "ValueError").split()[-1] == "3"
         await press_on(pilot, console, "billing.capture", "space")
         await until(pilot, lambda: bar(console) == "name:billing.capture")
-        await until(pilot, lambda: "[x]" in shown(console, "billing.capture"))
+        await until(pilot, lambda: "[✓]" in shown(console, "billing.capture"))
         # The others of its group still tell what they would add; other groups are narrowed.
         await until(pilot, lambda: "SUCCESS" not in text(console.app))
         assert shown(console, "mail.send").split()[-1] == "4"
@@ -92,8 +92,8 @@ async def test_what_was_typed_stays_and_a_value_without_tasks_can_be_undone() ->
     async with console.app.run_test(size=(120, 50)) as pilot:
         await open_pane(pilot)
         await pilot.press("escape", "slash", *"queue:gone  (mail OR x)", "enter", "f")
-        await until_shown(pilot, "[x] gone")
-        await press_on(pilot, console, "[x] gone", "space")
+        await until_shown(pilot, "[✓] gone")
+        await press_on(pilot, console, "[✓] gone", "space")
         await until(pilot, lambda: bar(console) == "(mail OR x)")
 
 
@@ -151,7 +151,7 @@ async def test_a_time_is_chosen_typed_and_judged_while_one_types() -> None:
         await until(pilot, lambda: shown(console, "last hour").split()[-1] == "5")
         await press_on(pilot, console, "last hour", "space")
         await until(pilot, lambda: bar(console) == "since:1h")
-        await until(pilot, lambda: shown(console, "last hour").startswith("▌(x)"))
+        await until(pilot, lambda: shown(console, "last hour").startswith("▌(●)"))
         assert shown(console, "last 24 hours").split()[-1] == "8"
         await press_on(pilot, console, "yesterday", "space")
         await until(pilot, lambda: bar(console) == "since:yesterday until:yesterday")
@@ -200,7 +200,7 @@ async def test_the_mouse_chooses_and_excludes() -> None:
         await pilot.click(offset=(8, line_of("[ ] mail.send")))
         await until(pilot, lambda: bar(console) == "name:mail.send")
         await until(pilot, lambda: "STARTED" not in text(console.app))
-        await pilot.click(offset=(8, line_of("[x] mail.send")), shift=True)
+        await pilot.click(offset=(8, line_of("[✓] mail.send")), shift=True)
         await until(pilot, lambda: bar(console) == "-name:mail.send")
 
 
@@ -342,3 +342,91 @@ async def test_the_filter_of_one_tab_is_taken_over_by_the_other() -> None:
         await pilot.press("t")
         await until_shown(pilot, "4 tasks match in all of history")
         assert bar(console) == "queue:high"
+
+
+class HeldCounts:
+    """Lets the counts of History come when the test says so."""
+
+    def __init__(self, console: Console) -> None:
+        self.may_come = asyncio.Event()
+        self._count = console.history.facets
+        console.history.facets = self._held  # type: ignore[method-assign,assignment]
+
+    async def _held(self, *arguments: Any) -> Any:
+        await self.may_come.wait()
+        return await self._count(*arguments)
+
+
+def cursor(console: Console) -> str:
+    """Return the line of the pane under the cursor; empty if it is on none."""
+    width = console.app.screen.query_one(FilterPane).size.width
+    lines = (line[:width] for line in text(console.app).split("\n"))
+    return next((line.strip() for line in lines if line.startswith("▌")), "")
+
+
+async def test_before_the_counts_came_no_key_marks_what_is_not_seen_yet() -> None:
+    console = Console(tasks())
+    counts = HeldCounts(console)
+    async with console.app.run_test(size=(120, 50)) as pilot:
+        await open_pane(pilot, "2", "counting …")
+        assert cursor(console) == ""
+        await pilot.press("space")
+        await until_shown(pilot, "Nothing is under the cursor yet")
+        assert bar(console) == ""
+        await pilot.press("j", "j")
+        assert "last hour" in cursor(console)
+        counts.may_come.set()
+        await until_shown(pilot, "[ ] mail.send")
+        assert "last hour" in cursor(console)
+        await pilot.press("space")
+        await until(pilot, lambda: bar(console) == "since:1h")
+
+
+async def test_the_cursor_is_on_the_first_value_when_the_counts_come() -> None:
+    console = Console(tasks())
+    counts = HeldCounts(console)
+    async with console.app.run_test(size=(120, 50)) as pilot:
+        await open_pane(pilot, "2", "counting …")
+        counts.may_come.set()
+        await until_shown(pilot, "[ ] mail.send")
+        assert "STARTED" in cursor(console)
+
+
+async def test_new_values_stand_behind_the_others_and_the_cursor_stays_on_its_own() -> None:
+    console = Console(tasks())
+    async with console.app.run_test(size=(120, 50)) as pilot:
+        await open_pane(pilot)
+        assert "STARTED" in cursor(console)
+        more = [
+            task(100 + n, "PENDING", name="many.more", queue="newest", worker=None)
+            for n in range(50)
+        ]
+        console.app.session.tasks.seed(more)
+        await until_shown(pilot, "[ ] many.more")
+        assert "STARTED" in cursor(console)
+        lines = text(console.app).split("\n")
+        places = {
+            word: next(n for n, line in enumerate(lines) if word in line[:38])
+            for word in ("FAILURE", "PENDING", "mail.send", "reports.monthly", "many.more")
+        }
+        assert places["FAILURE"] < places["PENDING"]
+        assert places["mail.send"] < places["reports.monthly"] < places["many.more"]
+        await pilot.press("escape", "f")
+        await until(pilot, lambda: "PENDING" in cursor(console))
+
+
+async def test_a_value_under_the_cursor_keeps_its_line_when_a_filter_leaves_it_without_tasks() -> (
+    None
+):
+    console = Console(tasks())
+    async with console.app.run_test(size=(120, 50)) as pilot:
+        await open_pane(pilot)
+        await press_on(pilot, console, "mail.send", "k", "j")
+        screen = console.app.screen
+        assert isinstance(screen, FilteredScreen)
+        screen.bar.put("state:FAILURE")
+        await until(pilot, lambda: "reports.monthly" not in text(console.app))
+        assert cursor(console).split()[-1] == "0"
+        assert "mail.send" in cursor(console)
+        await pilot.press("space")
+        await until(pilot, lambda: bar(console) == "state:FAILURE name:mail.send")

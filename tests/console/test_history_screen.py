@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import asyncio
+
+from textual import events
+
 from fake_console.screen_text import line_with, text, until, until_shown
 from fake_console.world import NOW, Console, task
 from umbel_backend.records import Gap, TaskRecord
+from umbel_console.services import Page, Total
 
 
 def past(count: int) -> list[TaskRecord]:
@@ -99,10 +104,92 @@ async def test_a_page_that_is_to_fill_the_terminal_does_so_after_a_resize() -> N
         await until_shown(pilot, "past.0030")
 
 
-async def test_history_has_one_order_and_says_so() -> None:
-    console = Console(past(5))
-    async with console.app.run_test(size=(120, 26)) as pilot:
+def timed(count: int) -> list[TaskRecord]:
+    """Tasks of which each one ran longer than those before it but for the last, which never ran."""
+    made = past(count)
+    for number, record in enumerate(made[:-1], 1):
+        record.runtime_s = float(number)
+    made[-1].runtime_s = None
+    return made
+
+
+def names(console: Console) -> list[str]:
+    """Return the tasks that are shown, from the top."""
+    lines = text(console.app).split("\n")
+    return [word for line in lines for word in line.split() if word.startswith("past.")]
+
+
+async def test_history_is_ordered_by_a_column_over_all_its_pages() -> None:
+    gap = Gap(source="events", started_at=NOW - 300, ended_at=NOW - 200, reason="it was away")
+    console = Console(timed(45), gaps=[gap])
+    async with console.app.run_test(size=(120, 30)) as pilot:
+        await pilot.press("2")
+        await until_shown(pilot, "it was away")
+        await pilot.press("s")
+        await until_shown(pilot, "RUNTIME")
+        await pilot.press("r")
+        await until_shown(pilot, "sort runtime ↓")
+        await until(pilot, lambda: names(console)[:2] == ["past.0044", "past.0043"])
+        assert "it was away" not in text(console.app)
+        await pilot.press(">", ">")
+        await until(pilot, lambda: names(console) == [f"past.{n:04}" for n in (4, 3, 2, 1, 45)])
+        assert "page 3" in text(console.app)
+        await pilot.press("<", "<")
+        await until(pilot, lambda: names(console)[0] == "past.0044")
+        await pilot.press("colon", *"sort runtime asc", "enter")
+        await until(pilot, lambda: names(console)[0] == "past.0001")
+        await pilot.press("s", "0")
+        await until_shown(pilot, "it was away")
+
+
+async def test_a_filtered_order_says_among_how_many_of_the_newest_it_looked() -> None:
+    console = Console(timed(45))
+
+    async def many(*_: object) -> Total:
+        return Total(10_000, False)
+
+    console.history.total = many  # type: ignore[method-assign,assignment]
+    async with console.app.run_test(size=(120, 30)) as pilot:
         await pilot.press("2")
         await until_shown(pilot, "past.0001")
-        await pilot.press("s")
-        await until_shown(pilot, "History is ordered by the last change of state")
+        await pilot.press("colon", *"sort task desc", "enter")
+        await until_shown(pilot, "sort task ↓")
+        await until(pilot, lambda: names(console)[0] == "past.0045")
+        assert "among" not in text(console.app)
+        await pilot.press("slash", *"past", "enter")
+        await until_shown(pilot, "sort task ↓ among the newest 10,000")
+
+
+async def test_a_header_that_is_clicked_orders_turns_round_and_drops_the_order() -> None:
+    console = Console(timed(45))
+    async with console.app.run_test(size=(120, 30)) as pilot:
+        await pilot.press("2")
+        await until_shown(pilot, "past.0001")
+        lines = text(console.app).split("\n")
+        y = next(n for n, line in enumerate(lines) if "RUNTIME" in line)
+        for wanted in ("past.0044", "past.0001", "past.0001"):
+
+            def is_first(wanted: str = wanted) -> bool:
+                return names(console)[0] == wanted
+
+            await pilot.click(offset=(lines[y].index("RUNTIME") + 2, y))
+            await until(pilot, is_first)
+        await until(pilot, lambda: "sort runtime" not in text(console.app))
+
+
+async def test_pages_asked_for_faster_than_they_come_are_all_turned_and_counted() -> None:
+    console = Console(past(100))
+    page = console.history.page
+
+    async def slow(*arguments: object) -> Page:
+        await asyncio.sleep(0.2)
+        return await page(*arguments)  # type: ignore[arg-type]
+
+    console.history.page = slow  # type: ignore[method-assign,assignment]
+    async with console.app.run_test(size=(120, 30)) as pilot:
+        await pilot.press("2")
+        await until_shown(pilot, "past.0001")
+        for _ in range(3):
+            console.app.post_message(events.Key("greater_than_sign", ">"))
+        await until_shown(pilot, "past.0061")
+        await until_shown(pilot, "page 4")

@@ -12,7 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rich.console import RenderableType
+from textual.app import App
+from textual.screen import Screen
 
+from fake_console.screen_text import text, until, until_shown
+from fake_console.world import Console, business
 from harness.terminal import Terminal
 from harness.waiting import wait_until
 from umbel_console.line_pace import CLOGGED_WRITES, LinePace
@@ -188,3 +193,39 @@ def test_on_a_slow_terminal_fewer_redraws_are_sent_and_the_keys_still_answer(
     busy.until(lambda text: "slow line" not in text and "sort task" in text, 120)
     busy.press("q")
     assert busy.end(60) == 0
+
+
+async def test_what_a_clogged_line_cannot_take_is_drawn_later_as_it_is_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn: list[object] = []
+    display = App._display
+
+    def watched(app: App[object], screen: Screen[object], update: RenderableType | None) -> None:
+        # Textual comes by here without anything to draw too.
+        if update is not None:
+            drawn.append(update)
+        display(app, screen, update)
+
+    monkeypatch.setattr(App, "_display", watched)
+    console = Console(business())
+    async with console.app.run_test(size=(120, 24)) as pilot:
+        await until_shown(pilot, "3/3 workers")
+        pace = console.app.pace
+        for _ in range(CLOGGED_WRITES):
+            pace.handed()
+        drawn.clear()
+        await pilot.press("j", "j")
+        await until(pilot, lambda: line_at(console, 2).startswith("▌"))
+        assert drawn == []
+        for _ in range(CLOGGED_WRITES):
+            pace.written()
+        pace.flushed()
+        await until(pilot, lambda: drawn)
+
+
+def line_at(console: Console, row: int) -> str:
+    """Return a row of the table, from 0."""
+    lines = text(console.app).split("\n")
+    header = next(number for number, line in enumerate(lines) if "ELAPSED" in line)
+    return lines[header + 1 + row]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from fake_console.overview_world import GAP, busy_reading
 from fake_console.screen_text import line_with, strips, text, until, until_shown
-from fake_console.world import NOW, Console, business, task
+from fake_console.world import NOW, Console, FakeCluster, business, task
 from umbel_backend.filters import parse
-from umbel_backend.records import QueueRecord, TaskRecord, WorkerRecord
+from umbel_backend.records import QueueRecord, TaskRecord, WorkerRecord, WorkerStatus
 from umbel_console.screens.overview_layout import MEDIUM, WIDE, overview_layout
 from umbel_console.screens.overview_lists import filter_behind
+from umbel_console.services import ClusterNews
 from umbel_console.stores.advice import Advice, Verdict
 from umbel_console.stores.overview import RANGES, BusyTask, FailureGroup, Reading
 from umbel_console.stores.problems import problems
@@ -37,7 +39,7 @@ async def test_figures_advice_and_charts_are_there_at_every_size(size: tuple[int
         shown = text(console.app)
         for words in ("231", "36,630", "680", "98.1%", "0.91s", "3/3", "21.0s", "Throughput"):
             assert words in shown
-        assert "in 17.2/s" in shown
+        assert "in 10.3/s" in shown
         assert all(strip.cell_length == size[0] for strip in strips(console.app.screen))
 
 
@@ -229,6 +231,7 @@ def test_panels_never_overlap_and_never_leave_the_width(
         (FailureGroup("KeyError", 1, 0, 0, []), "state:FAILURE exc:KeyError since:1h"),
         (FailureGroup("a b", 1, 0, 0, []), 'state:FAILURE exc:"a b" since:1h'),
         (FailureGroup("", 1, 0, 0, []), "state:FAILURE since:1h"),
+        (FailureGroup("Lost", 1, 0, 0, [], is_lost=True), "state:LOST since:1h"),
         (GAP, "since:2026-11-01T11:38:14Z until:2026-11-01T11:44:14Z"),
     ],
 )
@@ -251,6 +254,58 @@ def test_any_name_is_quoted_into_a_filter_that_finds_it(name: str) -> None:
         matches = compile_predicate(parse(chosen))
         assert matches(record, NOW)
         assert not matches(task(2, "FAILURE", name="other", exception="Other: x"), NOW)
+
+
+@pytest.mark.parametrize(
+    ("status", "advice", "problem"),
+    [
+        (None, "No worker works: 231 messages wait in 3 queues", "none was seen, 231 messages"),
+        ("offline", "No worker works: 231 messages wait in 3 queues", "none of 3 works, 231"),
+        ("not answering", "though 3 may be at it", "none of 3 answers, 231 messages wait"),
+    ],
+)
+async def test_without_a_working_worker_advice_and_problems_say_the_same(
+    status: WorkerStatus | None, advice: str, problem: str
+) -> None:
+    class Idle(FakeCluster):
+        def take(self) -> ClusterNews:
+            news = super().take()
+            told = {
+                name: lambda record, name=name: WorkerRecord(
+                    hostname=name,
+                    status=status or "offline",
+                    heartbeat_at=NOW - 400,
+                    queues=("default", "high"),
+                )
+                for name in (news.workers if status else ())
+            }
+            consumers = 1 if status == "not answering" else 0
+            queues = [
+                msgspec.structs.replace(
+                    queue,
+                    consumers=consumers,
+                    state="flowing" if consumers else "no consumer",
+                )
+                for queue in news.queues
+            ]
+            return msgspec.structs.replace(news, workers=told, queues=queues)
+
+    console = busy(cluster=Idle)
+    async with console.app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("0")
+        await until_shown(pilot, advice)
+        await until_shown(pilot, problem)
+        line = line_with(console.app, "! default")
+        assert ("only silent workers" if status == "not answering" else "without consumer") in line
+        assert "Nothing is wrong" not in text(console.app)
+
+
+def test_nobody_there_and_nothing_waiting_is_said_calmly() -> None:
+    queue = QueueRecord(name="exports", ready=0, by_priority={}, read_at=NOW, consumers=0)
+    first, second = problems([], [], [queue], [], NOW)
+    assert (first.weight, first.sentence) == ("warn", "none was seen, and nothing waits")
+    assert second.weight == "warn"
+    assert problems([], [], [], [], NOW) == []
 
 
 def test_problems_name_what_is_wrong_the_worst_first() -> None:

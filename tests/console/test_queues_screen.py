@@ -54,7 +54,7 @@ async def test_messages_on_every_step_are_counted_and_none_is_hidden() -> None:
         line = line_with(console.app, "mixed")
         assert line.split()[4:10] == ["15", "1", "2", "8", "4", "on"] or "4 on 6" in line
         await pilot.press("enter")
-        await until_shown(pilot, "0 high 1  3 normal 2  6 4  9 low 8")
+        await until_shown(pilot, "ready: high 1  normal 2  step 6: 4  low 8")
 
 
 async def test_a_queue_without_consumers_is_seen_and_never_drained() -> None:

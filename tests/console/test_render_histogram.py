@@ -9,7 +9,7 @@ import pytest
 from umbel_backend.db.statements.histogram import Histogram
 from umbel_backend.records import Gap
 from umbel_console.render.context import DrawContext
-from umbel_console.render.histogram import axis_line, bars_line, marks_line
+from umbel_console.render.histogram import axis_line, bars_line, caption_of, marks_line
 
 NOON = 1_793_534_400.0
 
@@ -45,3 +45,10 @@ def test_the_axis_tells_range_length_and_height(width: int) -> None:
     line = axis_line(histogram(*([7] * 40), is_capped=True), draw(), width).plain
     for words in ("12:00:00", "12:40:00", "1m a bar", "highest 7", "only the newest 280"):
         assert words in line
+
+
+def test_where_there_is_one_line_only_the_bars_say_what_they_are() -> None:
+    counts = [7] * 40
+    assert caption_of(histogram(*counts), draw()).plain == "40m to 12:40, highest 7 "
+    capped = caption_of(histogram(*counts, is_capped=True), draw()).plain
+    assert capped == "newest 280 to 12:40, highest 7 "

@@ -10,6 +10,7 @@ from rich.cells import cell_len, get_character_cell_size
 from rich.console import Console
 from rich.text import Text
 
+from umbel_console.render.context import MOST_IN_CELL, DrawContext
 from umbel_console.render.line import Part, fit
 from umbel_console.render.text import clean_block, clean_cell, cut, cut_head, shortened, width_of
 
@@ -117,8 +118,15 @@ def test_flags_and_skin_tones_are_escaped_as_terminals_differ_on_them() -> None:
 def test_a_line_of_chrome_that_is_too_long_says_so(unicode: bool, sign: str) -> None:
     parts = [Part(Text("a sentence that does not fit")), Part(Text("right"), right=True)]
     line = fit(parts, 20, unicode=unicode)
-    assert line.plain == f"a sentence tha{sign}right"
+    assert line.plain == f"a sentence t{sign}  right"
     assert fit(parts, 3, unicode=unicode).plain == f"ri{sign}"
+
+
+def test_a_name_of_any_length_leaves_room_for_what_follows_it() -> None:
+    parts = [Part(Text("celery@" + "x" * 300)), Part(Text("● online")), Part(Text("heard"), 2)]
+    line = fit(parts, 40).plain
+    assert line.startswith("celery@xx")
+    assert line.endswith("…  ● online")
 
 
 @given(
@@ -134,3 +142,9 @@ def test_a_text_in_many_styles_can_be_drawn_however_short_it_is_cut(
     short = shortened(whole, width)
     drawn = "".join(segment.text for segment in short.render(Console(), end=""))
     assert drawn == short.plain == cut(whole.plain, width)
+
+
+@pytest.mark.parametrize(("unicode", "sign"), [(True, "…"), (False, "~")])
+def test_of_a_huge_text_a_cell_takes_what_can_be_seen_and_says_so(unicode: bool, sign: str) -> None:
+    draw = DrawContext(now=0.0, unicode=unicode)
+    assert draw.cell("x" * 10_000_000).plain == "x" * MOST_IN_CELL + sign

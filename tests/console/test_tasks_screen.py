@@ -191,6 +191,8 @@ async def test_every_part_of_a_failure_can_be_read() -> None:
         await pilot.press("right")
         await until_shown(pilot, "/srv/app/billing.py")
         await pilot.press("right")
+        await until_shown(pilot, "needs umbel_agent in worker w1@app-1")
+        await pilot.press("right")
         await until_shown(pilot, "RETRY")
         await pilot.press("w")
         await until_shown(pilot, "It belongs to no chain")
@@ -371,3 +373,26 @@ async def test_the_detail_of_a_task_only_the_database_knows() -> None:
         console.app.screen.add_class("-detail")
         detail.open(old.id)
         await until_shown(pilot, "long.ago")
+
+
+async def test_who_starts_without_a_broker_is_told_what_to_do_next() -> None:
+    problem = "The broker redis://localhost:6379/0 cannot be reached: the connection was refused."
+    console = Console(state="reconnecting", problem=problem)
+    async with console.app.run_test(size=(80, 24)) as pilot:
+        await until_shown(pilot, "Umbel tries again by itself.")
+        await until_shown(pilot, "cannot be reached")
+        shown = " ".join(text(console.app).split())
+        assert "umbel -b URL names it, umbel -A MODULE takes it from your Celery app" in shown
+        assert shown.count("cannot be reached") == 1
+
+
+async def test_an_open_range_says_how_many_rows_it_holds() -> None:
+    console = Console(business())
+    async with console.app.run_test(size=(80, 24)) as pilot:
+        await ready(pilot)
+        await pilot.press("v")
+        await until_shown(pilot, "1 row in the range, space marks")
+        await pilot.press("j", "j")
+        await until_shown(pilot, "3 rows in the range")
+        await pilot.press("space")
+        await until_shown(pilot, "3 marked")

@@ -51,6 +51,7 @@ def busy_reading(chosen: Range = RANGES[1], *, since_s: float = 86_400.0) -> Rea
             Slice(
                 start=at,
                 end=at + width,
+                seen=int(width * (11.0 + 4.0 * sin(number / 5 + 0.6))),
                 succeeded=ended - failed,
                 failed=failed,
                 ended=ended,
@@ -72,10 +73,10 @@ def busy_reading(chosen: Range = RANGES[1], *, since_s: float = 86_400.0) -> Rea
         avg_s=0.91,
         p95_s=4.2,
         queues=[
-            _course("high", {"0": 12, "3": 4}, 8.1),
-            _course("default", {"3": 180, "9": 8}, 11.2),
-            _course("reports", {"3": 0}, 0.4),
-            _course("exports", {"3": 31}, 0.1),
+            _course("high", {"0": 12, "3": 4}),
+            _course("default", {"3": 180, "9": 8}),
+            _course("reports", {"3": 0}),
+            _course("exports", {"3": 31}),
         ],
         failures=[
             _group("ConnectionError", 212, 3_400, 8),
@@ -102,13 +103,12 @@ def busy_reading(chosen: Range = RANGES[1], *, since_s: float = 86_400.0) -> Rea
     )
 
 
-def _course(name: str, ready: dict[str, int], in_rate: float) -> QueueCourse:
+def _course(name: str, ready: dict[str, int]) -> QueueCourse:
     def wave(most: int) -> list[int | None]:
         return [int(most * (0.5 + n / STEPS / 2 + 0.1 * sin(n / 6))) for n in range(STEPS)]
 
     by_priority = {step: wave(most) for step, most in ready.items()}
-    rates: list[float | None] = [in_rate * (1 + 0.4 * sin(n / 13)) for n in range(STEPS)]
-    return QueueCourse(name, {**by_priority, "6": [0] * STEPS}, rates)
+    return QueueCourse(name, {**by_priority, "6": [0] * STEPS})
 
 
 def _group(name: str, count: int, first_s: float, last_s: float) -> FailureGroup:

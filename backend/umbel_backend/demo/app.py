@@ -1,13 +1,15 @@
 """The demo's Celery project: a small shop with two workers, three queues and a beat.
 
-An ordinary project on purpose, with nothing of Umbel in it. The broker and the result backend come
-from Celery's own ``CELERY_BROKER_URL`` and ``CELERY_RESULT_BACKEND``.
+An ordinary project on purpose, with one line of Umbel in it, that of the agent. The broker and the
+result backend come from Celery's own ``CELERY_BROKER_URL`` and ``CELERY_RESULT_BACKEND``.
 """
 
 from __future__ import annotations
 
 from celery import Celery
 from celery.schedules import crontab
+
+import umbel_agent
 
 QUEUES = ("high", "default", "reports")
 
@@ -50,3 +52,4 @@ app.conf.update(
         },
     },
 )
+umbel_agent.install(app)

@@ -92,7 +92,12 @@ def capture(
 ) -> dict[str, Any]:
     """Take the money for an order, again with a growing pause if the gateway does not answer."""
     _work(0.08, 0.5)
-    _ask_gateway(gateway, order_id, attempt=int(self.request.retries) + 1)
+    log.info("order %d: asking %s for %s EUR", order_id, gateway, amount)
+    try:
+        _ask_gateway(gateway, order_id, attempt=int(self.request.retries) + 1)
+    except GatewayTimeout:
+        log.warning("order %d: %s did not answer", order_id, gateway)
+        raise
     if amount == "0.00":
         raise PaymentDeclined(f"order {order_id}: issuer declined the card (code 05)")
     return {"order": order_id, "captured": amount, "gateway": gateway}
@@ -140,6 +145,8 @@ def load_customers(self: Any, file: str, rows: int, user_id: int | None = None) 
     """Read a file of customers, reporting progress; the broken one ends in the middle."""
     blocks = 20
     for block in _reporting(self, blocks, step_s=rows / blocks / 1000):
+        # Scripts that became tasks print; the agent takes that for what it is, a line of the log.
+        print(f"{file}: {block * rows // blocks} of {rows} rows")
         if file == BROKEN_FILE and block == 13:
             _parse_row(line=block * rows // blocks, text="4711;Gr\\xfcn;;n/a")
     log.info("loaded %d rows from %s", rows, file)
@@ -174,6 +181,7 @@ def full_export(tables: list[str]) -> int:
     try:
         for table in tables:
             _work(1.0, 1.6)
+            log.info("table %s written", table)
             written += len(table) * 1000
     except SoftTimeLimitExceeded:
         log.warning("gave up after %d rows", written)
@@ -185,8 +193,11 @@ def full_export(tables: list[str]) -> int:
 def transcode(self: Any, video: str, preset: str, seconds: int) -> dict[str, Any]:
     """Convert a video: minutes of work that reports progress every second."""
     frames = 0
-    for _ in _reporting(self, seconds, step_s=1.0):
+    for second in _reporting(self, seconds, step_s=1.0):
         frames += 25
+        log.info("%s: %d frames, %s", video, frames, preset)
+        if second % 30 == 0:
+            log.warning("%s: sound is %d ms late", video, second)
     return {"video": video, "preset": preset, "frames": frames}
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from umbel_console.cli.doctor_agents import agents, leases, memory, stream
 from umbel_console.cli.doctor_delivery import acknowledgement, run_times, visibility_timeout
 from umbel_console.cli.doctor_priorities import priorities
 from umbel_console.cli.doctor_words import named, workers_where
@@ -123,22 +124,6 @@ def _memory_policy(evidence: Evidence) -> Iterable[Finding]:
     )
 
 
-def _agent(evidence: Evidence) -> Iterable[Finding]:
-    without = [name for name in evidence.answers if not _agent_of(name, evidence)]
-    if without:
-        yield Finding(
-            "agent",
-            "advice",
-            f"No umbel_agent in {named(without)}: history is as complete as Celery's events, which"
-            " are lost while nobody listens.",
-            "Keep umbel recorder running as a service, so that somebody always listens.",
-        )
-
-
-def _agent_of(name: str, evidence: Evidence) -> str | None:
-    return next((w.agent for w in evidence.workers if w.hostname == name), None)
-
-
 _RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     _events,
     _sent_events,
@@ -148,5 +133,8 @@ _RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     priorities,
     _clock_skew,
     _memory_policy,
-    _agent,
+    memory,
+    agents,
+    leases,
+    stream,
 )

@@ -13,6 +13,7 @@ from umbel_backend.broker.queues import open_queues
 from umbel_backend.errors import InvalidValue, UmbelError
 from umbel_backend.records import MessageRecord, QueueRecord, WorkerRecord
 from umbel_backend.settings import Settings
+from umbel_console.cli.agent_facts import AgentFacts, read_agents
 from umbel_console.cli.session import Session
 from umbel_console.cli.workers import Asked, ask_workers
 
@@ -36,6 +37,10 @@ class Evidence:
     """The first messages that wait, by queue."""
     memory: Mapping[str, Any] | None = None
     """Redis' ``INFO memory``."""
+    agents: AgentFacts = field(default_factory=AgentFacts)
+    """Who announces an agent, and how their stream stands."""
+    installation: str | None = None
+    """Identity of the history database, by which its recorder reads the stream; None without one."""
     visibility_timeout_s: float = 3600.0
     """As this context's options say; a worker's own setting comes with its answer."""
     problems: dict[str, str] = field(default_factory=dict)
@@ -81,9 +86,20 @@ def gather(session: Session, *, with_messages: bool = False) -> Evidence:
         except UmbelError as error:
             evidence.problems["workers"] = str(error)
         _read_queues(cluster, evidence, session.settings, with_messages)
+        if with_messages:
+            _read_agents(session, evidence)
     finally:
         cluster.close()
     return evidence
+
+
+def _read_agents(session: Session, evidence: Evidence) -> None:
+    names = [worker.hostname for worker in evidence.workers]
+    evidence.agents = read_agents(session.context, names, with_stream=True)
+    try:
+        evidence.installation = session.history.installation()
+    except UmbelError as error:
+        evidence.problems["installation"] = str(error)
 
 
 def _read_queues(

@@ -30,6 +30,7 @@ STDOUT = "-"
     type=click.Choice(FORMATS),
     help="By default what the file's name ends in, else jsonl.",
 )
+@click.option("--logs", is_flag=True, help="Give each task its log, as the field logs.")
 @click.option("--force", "--yes", is_flag=True, help="Replace a file that exists and is not empty.")
 @click.pass_obj
 def export(
@@ -38,6 +39,7 @@ def export(
     file: str,
     filter_words: tuple[str, ...],
     wanted_format: str | None,
+    logs: bool,
     force: bool,
 ) -> None:
     """Write all tasks that match FILTER to FILE, in the order they were first seen; - is stdout.
@@ -47,9 +49,9 @@ def export(
     """
     chosen = read_filter(filter_words, session.context)
     name = wanted_format or _BY_SUFFIX.get(Path(file).suffix.lower(), "jsonl")
-    found = session.history.blocks(chosen, name)
+    found = session.history.blocks(chosen, name, logs=logs)
     with _target(file, replace=force) as target, closing(_counted(found)) as blocks:
-        for part in framed(blocks, name):
+        for part in framed(blocks, name, logs=logs):
             target.write(part)
     session.history.explain()
 

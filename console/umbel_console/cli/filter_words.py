@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 # RabbitMQ serves the highest number first.
-_AMQP_LEVELS = {"high": 9, "normal": 5, "low": 1}
+AMQP_LEVELS = {"high": 9, "normal": 5, "low": 1}
 
 
 def filter_argument(command: F) -> F:
@@ -37,7 +37,7 @@ def read_filter(words: Sequence[str], context: Context) -> Filter:
     from umbel_backend.broker.urls import AMQP_TRANSPORTS, transport_of
 
     is_amqp = transport_of(context.broker) in AMQP_TRANSPORTS
-    return parse(" ".join(words), levels=_AMQP_LEVELS if is_amqp else REDIS_LEVELS)
+    return parse(" ".join(words), levels=AMQP_LEVELS if is_amqp else REDIS_LEVELS)
 
 
 def _complete_word(

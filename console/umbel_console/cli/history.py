@@ -17,14 +17,14 @@ from umbel_backend.db.engine import database_url, open_engine, shown
 from umbel_backend.db.export_blocks import TaskBlocks
 from umbel_backend.db.migrations import SchemaStatus
 from umbel_backend.db.query import Query, run
-from umbel_backend.db.statements import gaps, leases, samples, tasks, workers
+from umbel_backend.db.statements import gaps, leases, logs, messages, samples, tasks, workers
 from umbel_backend.db.statements.leases import LeaseHolder
 from umbel_backend.db.tables import task
 from umbel_backend.errors import DatabaseUnavailable, NotFound
 from umbel_backend.filters.columns import Dialect
 from umbel_backend.filters.sql import match_counts, to_sql
 from umbel_backend.filters.tree import Filter
-from umbel_backend.records import Gap, TaskRecord, WorkerRecord
+from umbel_backend.records import Gap, KeptMessage, LogLine, TaskRecord, WorkerRecord
 from umbel_backend.settings import Context
 from umbel_console.cli.output import print_note
 from umbel_console.stores.workers import p95_of
@@ -34,6 +34,7 @@ T = TypeVar("T")
 RECORDER_LEASE = "recorder"
 
 _PAGE = 500
+_LINES = 2_000
 _MOST_ROWS = 1_000_000_000
 _RECENT_S = 120.0
 """How old a queue's sample may be to still say something of now."""
@@ -105,11 +106,14 @@ class History:
                 break
         return found
 
-    def blocks(self, chosen: Filter, format: str) -> TaskBlocks | None:
-        """Start to export all tasks that match, oldest first; None if there is no history."""
+    def blocks(self, chosen: Filter, format: str, *, logs: bool = False) -> TaskBlocks | None:
+        """Start to export all tasks that match, oldest first, each with its log if ``logs`` says so.
+
+        None if there is no history.
+        """
         if not self.is_ready():
             return None
-        return TaskBlocks(self._engine, self._condition(chosen), format)
+        return TaskBlocks(self._engine, self._condition(chosen), format, logs=logs)
 
     def _condition(self, chosen: Filter) -> sa.ColumnElement[bool]:
         # The engine's own name for it is one of the two that there are.
@@ -135,6 +139,18 @@ class History:
             more = " and more" if len(found) > 5 else ""
             raise NotFound(f"Several ids begin with {id_or_prefix!r}: {shown_ids}{more}.")
         raise NotFound(f"History at {self.place} knows no task {id_or_prefix!r}.")
+
+    def log(self, task_id: str, after: logs.Place | None, *, level: int) -> list[LogLine]:
+        """Return the lines of a task that come next after a place, oldest first; none at its end."""
+        return self._run(logs.of_task(task_id, after=after, level=level, limit=_LINES))
+
+    def log_end(self, task_id: str, limit: int, *, level: int) -> list[LogLine]:
+        """Return the last lines of a task, oldest first."""
+        return self._run(logs.last(task_id, limit, level=level))
+
+    def kept_message(self, task_id: str) -> KeptMessage | None:
+        """Return the exact message of a task, or why it was not kept; None if nothing is known of it."""
+        return self._run(messages.of_task(task_id))
 
     def count_by(self, column: str, *, since: float) -> dict[str, int]:
         """Count the tasks that changed since an instant by a column; None is left out."""
@@ -196,6 +212,10 @@ class History:
     def gaps(self, *, limit: int) -> list[Gap]:
         """Return gaps, the latest to begin first."""
         return self._run(gaps.newest(limit)) if self.is_ready() else []
+
+    def installation(self) -> str | None:
+        """Return the identity of this database; None if there is none yet."""
+        return self._run(messages.installation_id()) if self.is_ready() else None
 
     def recorder(self) -> str | None:
         """Return who records now; None if nobody does."""

@@ -9,6 +9,7 @@ import click
 from umbel_backend import states, wire
 from umbel_backend.records import TaskRecord
 from umbel_console.cli.filter_words import filter_argument, read_filter
+from umbel_console.cli.kept_message import print_message
 from umbel_console.cli.options import json_option, limit_option
 from umbel_console.cli.output import print_json, print_json_array
 from umbel_console.cli.session import Session
@@ -40,12 +41,18 @@ def tasks(session: Session, /, filter_words: tuple[str, ...], limit: int, as_jso
 
 @click.command()
 @click.argument("task_id", metavar="ID")
+@click.option("--message", is_flag=True, help="Show the exact message instead, the body as base64.")
 @json_option
 @click.pass_obj
-def task(session: Session, /, task_id: str, as_json: bool) -> None:
-    """Show one task in full; the beginning of an ID will do while only one task has it."""
+def task(session: Session, /, task_id: str, message: bool, as_json: bool) -> None:
+    """Show one task in full; the beginning of an ID will do while only one task has it.
+
+    With --message exit code 1 when its exact message was not kept.
+    """
     record = session.history.task(task_id)
-    if as_json:
+    if message:
+        print_message(session, record, as_json=as_json)
+    elif as_json:
         print_json(wire.task(record))
     else:
         print_task(record)

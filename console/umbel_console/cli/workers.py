@@ -18,11 +18,14 @@ from umbel_backend.errors import NotFound
 from umbel_backend.events.fold_workers import status_at
 from umbel_backend.recorder.workers import described, with_status
 from umbel_backend.records import WorkerRecord
+from umbel_console.agent_words import HOW_TO_INSTALL
+from umbel_console.cli.agent_facts import read_agents
 from umbel_console.cli.options import json_option, limit_option
 from umbel_console.cli.output import print_json, print_json_array, print_line, print_note
 from umbel_console.cli.session import Session
 from umbel_console.cli.table import Column, print_facts, print_table
 from umbel_console.cli.words import count, length, moment, since, size
+from umbel_console.stores.agents import announced
 
 _STATUS_STYLE: dict[str, dict[str, Any]] = {
     "online": {"fg": "green"},
@@ -66,8 +69,13 @@ def ask_workers(session: Session) -> Asked:
         cluster.close()
     stored = {record.hostname: record for record in session.history.workers_if_any()}
     names = sorted({*stored, *inspection.workers, *inspection.silent})
+    told = announced(read_agents(session.context, names).announced)
+    records = [merged(name, stored.get(name), inspection.workers.get(name)) for name in names]
     return Asked(
-        [merged(name, stored.get(name), inspection.workers.get(name)) for name in names],
+        [
+            told[record.hostname](record) if record.hostname in told else record
+            for record in records
+        ],
         inspection.workers,
         inspection.consumers,
     )
@@ -149,6 +157,8 @@ def _columns(now: float) -> list[Column[WorkerRecord]]:
         Column("P95", lambda w: length(w.p95_runtime_s), right=True, rank=7),
         Column("LOAD", _load, right=True, rank=7),
         Column("MEMORY", lambda w: size(w.memory_bytes), right=True, rank=8),
+        Column("CPU", _cpu, right=True, rank=9),
+        Column("AGENT", lambda w: w.agent, rank=6),
         Column("HEARTBEAT", lambda w: since(w.heartbeat_at, now), right=True, rank=5),
         Column("QUEUES", _queues, least=8, rank=2),
     ]
@@ -158,6 +168,10 @@ def _pool(record: WorkerRecord) -> str | None:
     if record.pool is None:
         return None
     return f"{record.pool} x{record.concurrency}" if record.concurrency else record.pool
+
+
+def _cpu(record: WorkerRecord) -> str | None:
+    return None if record.cpu_percent is None else f"{record.cpu_percent:.0f} %"
 
 
 def _load(record: WorkerRecord) -> str | None:
@@ -191,7 +205,10 @@ def _facts(record: WorkerRecord) -> list[tuple[str, str | None]]:
         ("clock skew", length(record.clock_skew_s)),
         ("celery", record.celery_version),
         ("task events", events),
-        ("agent", record.agent),
+        ("cpu", _cpu(record)),
+        ("agent", record.agent or f"none; {HOW_TO_INSTALL[0].lower()}{HOW_TO_INSTALL[1:-1]}"),
+        ("agent can", ", ".join(record.capabilities) or None),
+        ("agent lost", count(record.agent_dropped) if record.agent_dropped else None),
     ]
 
 

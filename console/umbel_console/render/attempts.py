@@ -41,7 +41,7 @@ def attempts(
         head = _head(attempt.number, attempt.outcome, draw)
         _add_span(head, attempt.started_at, attempt.ended_at, before, draw)
         _add_worker(head, attempt.worker, draw)
-        lines.append(DocLine(head, _INDENT))
+        lines.append(DocLine(head, _INDENT, prose=True))
         lines += _reason(attempt.exception, "warn", draw)
         before = attempt.ended_at
     lines += _present(record, before, draw)
@@ -79,8 +79,8 @@ def _present(record: TaskRecord, before: float | None, draw: DrawContext) -> lis
     _add_worker(head, record.worker, draw)
     failed = record.state not in (states.SUCCESS, states.STARTED)
     return [
-        DocLine(head, _INDENT),
-        *(_reason(record.exception, "bad", draw) if failed else ()),
+        DocLine(head, _INDENT, prose=True),
+        *(_reason(record.exception, "bad" if record.is_ready else "warn", draw) if failed else ()),
     ]
 
 

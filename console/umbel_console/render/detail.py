@@ -10,11 +10,11 @@ from umbel_backend import states
 from umbel_backend.records import TaskRecord
 from umbel_console.render.context import DrawContext
 from umbel_console.render.line import Part
-from umbel_console.render.progress import progress_cell
+from umbel_console.render.progress import progress_cell, rate_words, time_left_s
 from umbel_console.render.state import state_cell
 from umbel_console.render.task import HOW, elapsed_s, name_cell
 from umbel_console.render.text import cut, width_of
-from umbel_console.render.time import clock
+from umbel_console.render.time import clock, ticking
 
 _MOST_FACTS = 40
 _FACT_WIDTH = 120
@@ -76,12 +76,19 @@ def progress(record: TaskRecord, draw: DrawContext, width: int) -> Text | None:
     """Draw how far a running task is, with its own words; None if it does not tell."""
     if record.progress is None or record.is_ready:
         return None
-    bar = progress_cell(record.progress, elapsed_s(record, draw.now), draw, min(40, width // 2))
+    told, pace = record.progress, draw.paces.get(record.id)
+    bar = progress_cell(told, None, draw, min(40, width // 2))
     line = Text(end="").append_text(draw.cell("progress ", "muted")).append_text(bar)
-    told = f"  {record.progress.current:g} of {record.progress.total:g}"
-    line.append_text(draw.cell(told, "muted"))
-    if record.progress.note:
-        line.append_text(draw.cell(f"  {record.progress.note}"))
+    if told.total > 0:
+        line.append_text(draw.cell(f"  {told.current:,g} of {told.total:,g}", "muted"))
+    rate = rate_words(told, pace, draw.now)
+    if rate is not None:
+        line.append_text(draw.cell(f"  {rate}", "running"))
+    left_s = time_left_s(told, elapsed_s(record, draw.now), pace, draw.now)
+    if left_s is not None:
+        line.append_text(draw.cell(f"  {ticking(left_s)} left", "muted"))
+    if told.note and told.total > 0:
+        line.append_text(draw.cell(f"  {told.note}"))
     return line
 
 
@@ -89,7 +96,7 @@ def problem(record: TaskRecord, draw: DrawContext, width: int) -> Text | None:
     """Draw what it raised, on two rows at most; None if it did not."""
     if not record.exception or record.state in (states.SUCCESS, states.STARTED):
         return None
-    role = "warn" if record.state == states.RETRY else "bad"
+    role = "bad" if record.is_ready else "warn"
     most = 2 * width - 4
     text = draw.cell(record.exception[:most], role, bold=True)
     shown = cut(text.plain, most, unicode=draw.unicode)

@@ -9,7 +9,7 @@ from umbel_backend import states
 from umbel_backend.events.arguments import is_whole
 from umbel_backend.records import TaskRecord
 from umbel_console.render.context import DrawContext
-from umbel_console.render.document import DocLine, blank, block, said
+from umbel_console.render.document import DocLine, Kept, blank, block, said
 from umbel_console.render.text import width_of
 from umbel_console.render.values import NOTHING, Dialect, named, parsed
 
@@ -21,8 +21,7 @@ Argument = tuple[str, str, Any, Dialect]
 """Name, text as it came, value or `NOTHING`, and how to write it."""
 
 
-def arguments(record: TaskRecord, draw: DrawContext) -> list[DocLine]:
-    """Draw the arguments, one a line, saying first whether they are all there is."""
+def _arguments(record: TaskRecord, draw: DrawContext) -> list[DocLine]:
     if record.args is None and record.kwargs is None:
         return [
             said(
@@ -49,6 +48,10 @@ def arguments(record: TaskRecord, draw: DrawContext) -> list[DocLine]:
     return lines
 
 
+arguments = Kept(_arguments, lambda r: (r.args, r.kwargs, r.args_exact, r.args_complete))
+"""Draw the arguments, one a line, saying first whether they are all there is."""
+
+
 def split_arguments(record: TaskRecord) -> list[Argument]:
     """Return the arguments one by one where they can be told apart, else as Celery wrote them."""
     found: list[Argument] = []
@@ -65,11 +68,10 @@ def split_arguments(record: TaskRecord) -> list[Argument]:
     return found
 
 
-def result(record: TaskRecord, draw: DrawContext) -> list[DocLine]:
-    """Draw the return value, or what there is instead."""
+def _result(record: TaskRecord, draw: DrawContext) -> list[DocLine]:
     if record.exception and record.state != states.SUCCESS:
-        word = "It raised" if record.is_ready else "The last run raised"
-        return [said(f"{word}:", draw), blank(), *block(record.exception, draw, "bad")]
+        words = _what_it_is(record)
+        return [said(f"{words}:", draw), blank(), *block(record.exception, draw, "bad")]
     if record.result is None:
         return [said(_why_no_result(record), draw)]
     value, dialect = parsed(record.result, record.result_exact)
@@ -80,6 +82,19 @@ def result(record: TaskRecord, draw: DrawContext) -> list[DocLine]:
     else:
         first = said("cut: Celery shortens long results in its events", draw, "warn")
     return [first, blank(), *named("", record.result, value, dialect, draw)]
+
+
+result = Kept(_result, lambda r: (r.result, r.result_exact, r.exception, r.state))
+"""Draw the return value, or what there is instead."""
+
+
+def _what_it_is(record: TaskRecord) -> str:
+    """Say what the exception of a task that did not succeed stands for."""
+    if record.state == states.LOST:
+        return "No result: it was lost"
+    if record.state == states.PENDING:
+        return "It has not run, it waits again"
+    return "It raised" if record.is_ready else "The last run raised"
 
 
 def _why_no_result(record: TaskRecord) -> str:

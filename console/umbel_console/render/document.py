@@ -5,20 +5,24 @@ Only the rows on screen are cut out of their lines, so that a long text costs no
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
 from rich.cells import get_character_cell_size
-from rich.text import Text
+from rich.style import Style
+from rich.text import Span, Text
 
-from umbel_backend.events.text import clean
+from umbel_backend.records import TaskRecord
 from umbel_console.render.context import DrawContext
 from umbel_console.render.text import clean_block
 
 MOST_CHARACTERS = 65_536
 """Longest text shown of one thing; what is longer is cut, and says so."""
+MOST_WRITTEN = 100_000
+"""The same with the escapes written out, each of which takes the place of one character."""
 MOST_LINES = 4_000
 
 
@@ -26,14 +30,40 @@ MOST_LINES = 4_000
 class DocLine:
     """One line of a document."""
 
-    text: Text
-    """Cleaned, without line ends."""
+    content: Text | str
+    """Cleaned, without line ends. As a plain string it costs nothing until it is seen."""
     hang: int = 0
     """Cells by which its second and later rows are indented."""
     key: str | None = None
     """What it stands for, if it can be opened: the id of a task."""
     prose: bool = False
     """Broken between words; what is not prose is broken where the row is full."""
+    style: Style | None = None
+    """Of a plain string."""
+
+    @property
+    def text(self) -> Text:
+        """The line as it is drawn."""
+        return self.part(0, len(self.content)) if isinstance(self.content, str) else self.content
+
+    @property
+    def plain(self) -> str:
+        """What the line reads."""
+        return self.content if isinstance(self.content, str) else self.content.plain
+
+    def part(self, start: int, end: int) -> Text:
+        """Return some characters of the line, drawn."""
+        content = self.content
+        if isinstance(content, str):
+            return Text(content[start:end], style=self.style or "", no_wrap=True, end="")
+        # Rich's own slice makes texts of what is before and after it too.
+        spans = [
+            Span(max(0, span.start - start), min(end, span.end) - start, span.style)
+            for span in content.spans
+            if span.start < end and span.end > start
+        ]
+        plain = content.plain[start:end]
+        return Text(plain, style=content.style, no_wrap=True, end="", spans=spans)
 
 
 def said(text: str, draw: DrawContext, role: str = "muted", *, bold: bool = False) -> DocLine:
@@ -52,24 +82,49 @@ def block(
     """Return a foreign text of several lines: cleaned, bounded, the cut said."""
     lines, sign = bounded(text, draw)
     style = draw.palette.style(role)
-    shown = [DocLine(Text(line, style=style, end=""), hang) for line in lines]
+    shown = [DocLine(line, hang, style=style) for line in lines]
     return shown if sign is None else [*shown, sign]
 
 
 def bounded(text: str, draw: DrawContext) -> tuple[list[str], DocLine | None]:
     """Return the lines of ``text``, cleaned, and what says how much of it is left out."""
-    # The door's way of escaping first: it is much faster for a text full of control characters.
-    escaped = clean(text[:MOST_CHARACTERS].replace("\r\n", "\n"), MOST_CHARACTERS)
-    lines = clean_block(escaped, unicode=draw.unicode).split("\n")
-    left_out = len(text) - MOST_CHARACTERS
-    more_lines = len(lines) - MOST_LINES
-    if more_lines > 0:
-        del lines[MOST_LINES:]
-        left_out = max(0, left_out) + more_lines
-        return lines, said(f"cut here: {more_lines:,} or more lines are not shown", draw, "warn")
+    shown = text[:MOST_CHARACTERS].replace("\r\n", "\n").split("\n", MOST_LINES)
+    rest = shown.pop() if len(shown) > MOST_LINES else None
+    cleaned = clean_block("\n".join(shown), unicode=draw.unicode)
+    lines = cleaned[:MOST_WRITTEN].split("\n")
+    left_out = max(0, len(text) - MOST_CHARACTERS) + max(0, len(cleaned) - MOST_WRITTEN)
+    if rest is not None and len(cleaned) <= MOST_WRITTEN:
+        more = rest.count("\n") + 1
+        return lines, said(f"cut here: {more:,} or more lines are not shown", draw, "warn")
     if left_out > 0:
         return lines, said(f"cut here: {left_out:,} characters are not shown", draw, "warn")
     return lines, None
+
+
+class Kept:
+    """The last document made, for who draws the same one again every second.
+
+    Args:
+        make: Makes it from a record and the means of drawing.
+        of: What of a record it depends on.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[TaskRecord, DrawContext], list[DocLine]],
+        of: Callable[[TaskRecord], tuple[object, ...]],
+    ) -> None:
+        self._make = make
+        self._of = of
+        self._key: tuple[object, ...] | None = None
+        self._lines: list[DocLine] = []
+
+    def __call__(self, record: TaskRecord, draw: DrawContext) -> list[DocLine]:
+        """Return the document; the very same list as long as nothing it depends on changed."""
+        key = (*self._of(record), draw.palette, draw.unicode)
+        if key != self._key:
+            self._key, self._lines = key, self._make(record, draw)
+        return self._lines
 
 
 class Layout:
@@ -104,9 +159,8 @@ class Layout:
         part = number - self.row_of(index)
         if len(breaks) == 1:
             return line.text
-        end = breaks[part + 1] if part + 1 < len(breaks) else len(line.text)
-        piece = line.text[breaks[part] : end]
-        piece.end = ""
+        end = breaks[part + 1] if part + 1 < len(breaks) else len(line.plain)
+        piece = line.part(breaks[part], end)
         if line.prose:
             piece.rstrip()
         if part and line.hang:
@@ -116,29 +170,46 @@ class Layout:
 
 def joined(lines: Iterable[DocLine]) -> str:
     """Return what the lines read, for tests and for copying."""
-    return "\n".join(line.text.plain for line in lines)
+    return "\n".join(line.plain for line in lines)
 
 
-def _breaks(line: DocLine, width: int) -> list[int]:
+SIMPLE = re.compile("[ -~\xa1-\xac\xae-\u02ff\u0391-\u03a1\u03a3-\u0482\u2500-\u2595–—…✗✓▸→]*")
+"""A text of characters that are all one cell wide."""
+_widths: dict[str, int] = {}
+"""Cells of the characters that came by."""
+_MOST_WIDTHS = 20_000
+
+
+def _breaks(line: DocLine, width: int) -> Sequence[int]:
     """Return the index of the first character of every row."""
-    plain = line.text.plain
+    plain = line.plain
     hang = min(line.hang, width // 2)
     if len(plain) * 2 <= width:
-        return [0]
+        return (0,)
     if line.prose:
         return _prose_breaks(plain, width, hang)
-    if plain.isascii():
+    if plain.isascii() or SIMPLE.fullmatch(plain):
         if len(plain) <= width:
-            return [0]
-        return [0, *range(width, len(plain), max(1, width - hang))]
-    breaks, room = [0], width
-    for index, character in enumerate(plain):
-        cells = get_character_cell_size(character)
-        if cells > room:
-            breaks.append(index)
-            room = width - hang
-        room -= cells
-    return breaks
+            return (0,)
+        return (0, *range(width, len(plain), max(1, width - hang)))
+    return _wide_breaks(plain, width, hang)
+
+
+def _wide_breaks(plain: str, width: int, hang: int) -> list[int]:
+    if len(_widths) > _MOST_WIDTHS:
+        _widths.clear()
+    for character in set(plain) - _widths.keys():
+        _widths[character] = get_character_cell_size(character)
+    ends = list(accumulate(map(_widths.__getitem__, plain)))
+    breaks, room, start, length = [0], width, 0, len(plain)
+    while True:
+        before = ends[start - 1] if start else 0
+        # A character wider than the row stands there all the same.
+        start = max(start + 1, bisect_right(ends, before + room, start))
+        if start >= length:
+            return breaks
+        breaks.append(start)
+        room = width - hang
 
 
 def _prose_breaks(plain: str, width: int, hang: int) -> list[int]:

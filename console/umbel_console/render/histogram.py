@@ -83,6 +83,16 @@ def axis_line(histogram: Histogram, draw: DrawContext, width: int) -> Text:
     return line.append_text(draw.cell(f"{start} to {end}, {words}", "muted"))
 
 
+def caption_of(histogram: Histogram, draw: DrawContext) -> Text:
+    """Tell in a few words what the bars show, for where they have no axis."""
+    end = min(histogram.end, draw.now)
+    most = max((sum(by_state.values()) for by_state in histogram.slices), default=0)
+    span = coarse(end - histogram.start)
+    what = f"newest {histogram.counted:,}" if histogram.is_capped else span
+    when = moment(end, draw.now, draw.zone)[:-3]
+    return draw.cell(f"{what} to {when}, highest {most:,} ", "muted")
+
+
 def _cells(histogram: Histogram, width: int) -> int:
     return max(1, slices_in(width) // max(1, len(histogram.slices)))
 

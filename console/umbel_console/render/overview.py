@@ -165,7 +165,7 @@ def title_line(
 def throughput_legend(past: Reading, draw: DrawContext) -> Text:
     """Say which sign is what came in and what ended, with the latest rates."""
     ended = _last(_rates(past, lambda each: each.ended))
-    came = _last(_in_points(past))
+    came = _last(_rates(past, lambda each: each.seen))
     line = draw.empty()
     line.append_text(draw.cell(draw.glyph("⠒⠒", "**"), "waiting"))
     line.append_text(draw.cell(f" in {_rate(came)}  ", "muted"))
@@ -174,10 +174,10 @@ def throughput_legend(past: Reading, draw: DrawContext) -> Text:
 
 
 def throughput_chart(past: Reading, width: int, height: int, draw: DrawContext) -> list[Text]:
-    """Draw what ended as an area, what came into the queues as a line."""
+    """Draw what ended as an area, what was first seen as a line."""
     series = [
         Series(name="ended", role="good", points=_rates(past, lambda each: each.ended)),
-        Series(name="in", role="waiting", points=_in_points(past), kind="line"),
+        Series(name="in", role="waiting", points=_rates(past, lambda each: each.seen), kind="line"),
     ]
     return draw_chart(_chart(past, series, least_high=0.1), width, height, draw)
 
@@ -247,26 +247,6 @@ def _rates(past: Reading, read: Callable[[Slice], int], *, per_s: float = 1.0) -
         begun = end - each.start
         known = begun >= LEAST_OF_SLICE * (each.end - each.start)
         points.append((each.start, end, read(each) * per_s / begun if known and begun else None))
-    return points
-
-
-def _in_points(past: Reading) -> list[Point]:
-    """Add up what came into all queues, averaged over the slices of the chart."""
-    if not past.queues or not past.slices:
-        return []
-    steps = len(past.queues[0].in_rates)
-    each = past.span_s / max(1, steps)
-    sums = [
-        sum(known) if (known := [r for r in rates if r is not None]) else None
-        for rates in zip(*(course.in_rates for course in past.queues), strict=True)
-    ]
-    points: list[Point] = []
-    for one in past.slices:
-        first = max(0, int((one.start - past.start) / each))
-        last = min(steps, int((one.end - past.start) / each) + 1)
-        known_sums = [value for value in sums[first:last] if value is not None]
-        value = sum(known_sums) / len(known_sums) if known_sums else None
-        points.append((one.start, min(one.end, past.at), value))
     return points
 
 

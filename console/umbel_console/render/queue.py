@@ -53,13 +53,15 @@ def other_cell(record: QueueRecord, draw: DrawContext) -> Text:
 
 
 def levels_line(record: QueueRecord, draw: DrawContext) -> Text:
-    """Draw what is ready on every step, with the step's number and name, in the order of service."""
+    """Draw what is ready on every level, in the order of service; unnamed steps only if they hold any."""
     line = draw.empty()
     for step in sorted(record.by_priority, key=_step_order):
         word = draw.levels.get(int(step), "") if step.isdigit() else ""
+        if not word and not record.by_priority[step]:
+            continue
         if line.plain:
             line.append("  ")
-        line.append_text(draw.cell(f"{step} {word} ".replace("  ", " "), "muted"))
+        line.append_text(draw.cell(f"{word or f'step {step}:'} ", "muted"))
         line.append_text(count_cell(record.by_priority[step], draw))
     return line
 

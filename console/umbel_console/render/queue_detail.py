@@ -52,7 +52,7 @@ def facts(
         return draw.empty()
     levels = cells.levels_line(record, draw)
     shown: list[Fact] = [
-        ("ready on step", levels if levels.plain else None),
+        ("ready:", levels if levels.plain else None),
         ("in/s", _known(cells.rate_cell(record.in_rate, draw), record.in_rate)),
         ("out/s", _known(cells.rate_cell(record.out_rate, draw), record.out_rate)),
         ("oldest", _known(cells.oldest_cell(record, draw), record.oldest_age_s)),

@@ -63,11 +63,19 @@ def elapsed_s(record: TaskRecord, now: float) -> float | None:
     return max(0.0, now - (came if came is not None else record.state_at))
 
 
+def starts_in_s(record: TaskRecord, now: float) -> float | None:
+    """Return how long a task with an ETA still has to wait for it; None if it has not."""
+    if record.is_ready or record.state not in states.WAITING or record.eta is None:
+        return None
+    return record.eta - now if record.eta > now else None
+
+
 def elapsed_cell(record: TaskRecord, draw: DrawContext) -> Text:
     """Draw the time a task runs or ran; waiting time is dim, a coming ETA reads ``in 8s``."""
     if not record.is_ready and record.state in states.WAITING:
-        if record.eta is not None and record.eta > draw.now:
-            return draw.cell(f"in {coarse(record.eta - draw.now + 0.999)}", "warn")
+        coming = starts_in_s(record, draw.now)
+        if coming is not None:
+            return draw.cell(f"in {coarse(coming + 0.999)}", "warn")
         return draw.cell(ticking(elapsed_s(record, draw.now) or 0.0), "muted")
     seconds = elapsed_s(record, draw.now)
     if seconds is None:
@@ -84,7 +92,7 @@ def progress_or_problem_cell(record: TaskRecord, draw: DrawContext, width: int) 
     """Draw how far the task is, or, when it ended badly, why."""
     if record.state in (states.FAILURE, states.LOST, states.REJECTED):
         return draw.cell(record.exception, "bad") if record.exception else draw.nothing()
-    if record.state == states.RETRY and record.exception:
+    if record.state in (states.RETRY, states.PENDING) and record.exception:
         return draw.cell(record.exception, "warn")
     if record.progress is None or record.is_ready:
         if record.state == states.PAUSED and record.paused_how:
@@ -95,7 +103,8 @@ def progress_or_problem_cell(record: TaskRecord, draw: DrawContext, width: int) 
         if record.paused_how:
             text.append(f" {HOW[record.paused_how]}", draw.palette.style("held"))
         return text
-    return progress_cell(record.progress, elapsed_s(record, draw.now), draw, width)
+    pace = draw.paces.get(record.id)
+    return progress_cell(record.progress, elapsed_s(record, draw.now), draw, width, pace=pace)
 
 
 def retries_cell(record: TaskRecord, draw: DrawContext) -> Text:
@@ -121,7 +130,7 @@ def arguments_cell(record: TaskRecord, draw: DrawContext) -> Text:
 def outcome_cell(record: TaskRecord, draw: DrawContext) -> Text:
     """Draw what became of the task: its result, or its exception."""
     if record.exception and record.state not in (states.SUCCESS, states.STARTED):
-        return draw.cell(record.exception, "warn" if record.state == states.RETRY else "bad")
+        return draw.cell(record.exception, "bad" if record.is_ready else "warn")
     if record.state == states.SUCCESS and record.result is not None:
         return draw.cell(record.result, "muted")
     return draw.nothing()

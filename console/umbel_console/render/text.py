@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 
 from rich.cells import cell_len, get_character_cell_size
 from rich.text import Span, Text
@@ -49,16 +50,14 @@ def clean_cell(text: str, *, unicode: bool = True) -> str:
     Line ends become ``⏎``, odd spaces a space, control, direction, zero-width and unassigned
     characters their Python escape. Without ``unicode`` only ASCII remains.
     """
-    if text.isascii():
-        return (
-            text
-            if text.isprintable()
-            else "".join(map(_shown_ascii if not unicode else _shown, text))
-        )
+    if text.isascii() and text.isprintable():
+        return text
     if not unicode:
-        return "".join(map(_shown_ascii, text))
+        return text.translate(_SHOWN_ASCII)
     if not (text.isprintable() and _UNSEEN.isdisjoint(text)):
-        text = "".join(map(_shown, text))
+        text = text.translate(_SHOWN)
+    if not text or text.isascii():
+        return text
     if _PILE.search(text):
         text = _PILE.sub(_shown_pile, text)
     return text if get_character_cell_size(text[0]) else _CARRIER + text
@@ -138,7 +137,7 @@ def _shown(character: str) -> str:
 
 
 def _shown_pile(match: re.Match[str]) -> str:
-    return match[1] + "".join(map(_escape, match[2]))
+    return match[1] + match[2].translate(_ESCAPED)
 
 
 def _shown_ascii(character: str) -> str:
@@ -149,3 +148,26 @@ def _shown_ascii(character: str) -> str:
 
 def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
+
+
+class _Table(dict[int, str]):
+    """A table for `str.translate` that is filled with what comes: a hostile text is long.
+
+    Args:
+        shown: Tells how a character is shown.
+    """
+
+    _KEPT = 10_000
+
+    def __init__(self, shown: Callable[[str], str]) -> None:
+        super().__init__()
+        self._shown = shown
+
+    def __missing__(self, code: int) -> str:
+        if len(self) >= self._KEPT:
+            self.clear()
+        shown = self[code] = self._shown(chr(code))
+        return shown
+
+
+_SHOWN, _SHOWN_ASCII, _ESCAPED = _Table(_shown), _Table(_shown_ascii), _Table(_escape)

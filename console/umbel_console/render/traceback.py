@@ -16,6 +16,8 @@ _LIBRARY = re.compile(
 _ERROR = re.compile(r"^[A-Za-z_][\w.]*(?:Error|Exception|Warning|Exit|Interrupt|Timeout|Group)?\b")
 _BETWEEN = ("The above exception was", "During handling of the above")
 _GUTTER = 2
+_LONG = 1_000
+"""Characters from which a line is of one colour."""
 
 
 def traceback(text: str | None, draw: DrawContext) -> list[DocLine]:
@@ -89,14 +91,16 @@ def _frame(frame: re.Match[str], draw: DrawContext, *, bright: bool, marked: boo
 
 
 def _error(line: str, draw: DrawContext, *, last: bool) -> DocLine:
+    mark = draw.glyph("✗ ", "x ")
+    if len(line) > _LONG:
+        return DocLine(mark + line, _GUTTER + 2, style=draw.palette.style("bad", bold=last))
     name, colon, message = line.partition(":")
     text = Text(end="")
-    text.append(draw.glyph("✗ ", "x "), draw.palette.style("bad", bold=last))
+    text.append(mark, draw.palette.style("bad", bold=last))
     text.append(name, draw.palette.style("bad", bold=True))
     text.append(f"{colon}{message}", draw.palette.style("bad", bold=last))
     return DocLine(text, _GUTTER + 2)
 
 
 def _row(line: str, role: str, draw: DrawContext) -> DocLine:
-    text = Text(" " * _GUTTER + line, style=draw.palette.style(role), end="")
-    return DocLine(text, _GUTTER + 4)
+    return DocLine(" " * _GUTTER + line, _GUTTER + 4, style=draw.palette.style(role))

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from umbel_backend.records import WorkerRecord
 from umbel_console.render import worker as cells
+from umbel_console.render import worker_use as use
 from umbel_console.render.charts import Chart, Series, draw_chart, sparkline
 from umbel_console.render.context import DrawContext
 from umbel_console.render.facts import Fact, flow
@@ -61,16 +62,23 @@ def facts(record: WorkerRecord, told: WorkerTold | None, draw: DrawContext, widt
         ("slots", _number(record.concurrency, draw)),
         ("prefetch", _number(record.prefetch_count, draw)),
         ("load", draw.cell(load) if load else None),
-        ("peak memory of the parent", _known(cells.memory_cell(record, draw), record.memory_bytes)),
+        (
+            "peak memory of the parent" if record.sampled_at is None else "memory",
+            _known(cells.memory_cell(record, draw), record.memory_bytes),
+        ),
+        ("CPU", _known(use.cpu_cell(record, draw), use.cpu_percent(record, draw.now))),
+        ("processes", _number(record.children, draw)),
         ("pid", None if record.pid is None else draw.cell(str(record.pid))),
         ("pool pids", _pids(told, draw)),
         ("clock", _known(cells.skew_cell(record, draw), record.clock_skew_s)),
         ("Celery", _known(cells.version_cell(record, draw), record.celery_version)),
+        ("agent", _agent(record, draw)),
+        ("boot", None if record.boot is None else draw.cell(record.boot, "muted")),
         ("task events", _known(cells.events_cell(record, draw), record.task_events)),
         ("up", None if record.started_at is None else draw.cell(_up(record, draw))),
         ("queues", _known(cells.queues_cell(record, draw), record.queues)),
     ]
-    return flow(shown, draw, width, most_lines=5)
+    return flow(shown, draw, width, most_lines=6)
 
 
 def charts(
@@ -196,6 +204,18 @@ def _pids(told: WorkerTold | None, draw: DrawContext) -> Text | None:
     shown = ", ".join(map(str, told.pool_pids[:8]))
     more = len(told.pool_pids) - 8
     return draw.cell(shown + (f" and {more} more" if more > 0 else ""))
+
+
+def _agent(record: WorkerRecord, draw: DrawContext) -> Text | None:
+    """Draw version and abilities of its agent; what it lost is said."""
+    if not record.agent:
+        return None if record.status == "offline" else draw.cell("none", "muted")
+    text = draw.cell(record.agent)
+    if record.capabilities:
+        text.append_text(draw.cell(f" ({', '.join(record.capabilities)})", "muted"))
+    if record.agent_dropped:
+        text.append_text(draw.cell(f" lost {record.agent_dropped:,} records", "warn"))
+    return text
 
 
 def _up(record: WorkerRecord, draw: DrawContext) -> str:

@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
+from umbel_console.render.choice import check_box
 from umbel_console.render.context import DrawContext
 from umbel_console.render.line import Part
 from umbel_console.session import Session
@@ -171,8 +172,7 @@ class ColumnChooser(Overlay[None]):
 def _line(column: Column[Any], fate: Fate, own_width: bool, draw: DrawContext) -> Text:
     line = draw.empty()
     off = fate.width is None
-    sign = draw.glyph("✓", "x") if fate.why != "hidden" else " "
-    line.append_text(draw.cell(f"[{sign}] ", "muted" if off else "accent"))
+    line.append_text(check_box(None if fate.why == "hidden" else "included", draw, dim=off))
     line.append_text(draw.cell(f"{column.label:<14}", "muted" if off else "foreground"))
     cells = "" if fate.width is None else f"{fate.width}"
     line.append_text(draw.cell(f"{cells:>4} ", "foreground" if own_width else "muted"))

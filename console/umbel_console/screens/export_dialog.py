@@ -10,25 +10,26 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 
 from umbel_backend.errors import UmbelError
 from umbel_backend.records import Progress
+from umbel_console.render.choice import check_box
 from umbel_console.render.line import Part
 from umbel_console.render.progress import progress_cell
 from umbel_console.services import Export
 from umbel_console.session import Session
 from umbel_console.widgets.line import Line
+from umbel_console.widgets.overlay import Overlay
 from umbel_console.widgets.prompt import Prompt
 
 FORMATS = {".csv": "csv", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 LOOK_EVERY_S = 0.2
 
-Begin = Callable[[Path, str, bool], Export]
-"""Begins an export, given the file, its format and whether it may replace a file."""
+Begin = Callable[[Path, str, bool, bool], Export]
+"""Begins an export, given the file, its format, whether it may replace a file, and whether logs go in."""
 
 
-class ExportDialog(ModalScreen[str | None]):
+class ExportDialog(Overlay[str | None]):
     """Asks for a file, shows how far the export is, and ends with a sentence about it, or None.
 
     Args:
@@ -42,21 +43,19 @@ class ExportDialog(ModalScreen[str | None]):
         Binding("escape", "leave", "stop", show=False),
     ]
     DEFAULT_CSS = """
-    ExportDialog { align: center middle; background: $background 60%; }
-    ExportDialog Vertical {
-        width: 84; max-width: 96%; height: auto; background: $surface; padding: 1 2;
-    }
+    ExportDialog > Vertical { width: 84; padding: 0 2; }
+    ExportDialog #what, ExportDialog #file, ExportDialog #logs { margin-bottom: 1; }
     """
 
     def __init__(self, session: Session, what: str, begin: Begin, folder: Path) -> None:
-        super().__init__()
-        self._session = session
+        super().__init__(session)
         self._what = what
         self._begin = begin
         self._folder = folder
         self._export: Export | None = None
         self._started_at = 0.0
         self._replaces: Path | None = None
+        self._logs = False
 
     def compose(self) -> ComposeResult:
         """Lay out what is exported, the file's name, and how it goes."""
@@ -64,19 +63,26 @@ class ExportDialog(ModalScreen[str | None]):
             yield Line(id="what")
             yield Line(id="folder")
             yield Prompt(id="file")
+            yield Line(id="logs")
             yield Line(id="progress")
             yield Line(id="hint")
 
     def on_mount(self) -> None:
         """Offer a name that tells cluster and time."""
         draw = self._session.draw()
-        self._tell("what", f"Export {self._what}", "accent")
+        self.query_one("#what", Line).show(
+            [
+                Part(draw.cell(f"Export {self._what}", "accent", bold=True)),
+                Part(draw.cell("esc closes", "muted"), 1, right=True),
+            ]
+        )
         self._tell("folder", f"to a file in {self._folder}", "muted")
         stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(draw.now))
         prompt = self.query_one(Prompt)
         prompt.put(f"umbel-{self._session.settings.context.name}-{stamp}.jsonl")
         prompt.focus()
-        self._hint("enter writes it, esc leaves; the name's end decides: .jsonl .json .csv")
+        self._draw_logs()
+        self._hint("enter writes it; the end of the name says how: .jsonl .json .csv")
 
     def on_input_changed(self, event: Prompt.Changed) -> None:
         """Forget the leave to replace a file of another name."""
@@ -98,13 +104,20 @@ class ExportDialog(ModalScreen[str | None]):
             self._hint("There is such a file; enter again replaces it.", "warn")
             return
         try:
-            self._export = self._begin(path, format, self._replaces == path)
+            self._export = self._begin(path, format, self._replaces == path, self._logs)
         except UmbelError as error:
             self._hint(str(error), "bad")
             return
         self._started_at = time.monotonic()
         self._hint("esc stops it; nothing is left behind then")
         self.set_interval(LOOK_EVERY_S, self._look)
+
+    def on_prompt_completion_asked(self, event: Prompt.CompletionAsked) -> None:
+        """Put the logs of the tasks into the file, or leave them out."""
+        event.stop()
+        if self._export is None:
+            self._logs = not self._logs
+            self._draw_logs()
 
     def on_prompt_left(self, event: Prompt.Left) -> None:
         """Leave, or stop what runs."""
@@ -143,6 +156,13 @@ class ExportDialog(ModalScreen[str | None]):
         words = f"{export.written:,}{total} tasks" if export.total is not None else "looking"
         parts.append(Part(draw.cell(words, "muted")))
         self.query_one("#progress", Line).show(parts)
+
+    def _draw_logs(self) -> None:
+        draw = self._session.draw()
+        box = check_box("included" if self._logs else None, draw)
+        words = "with the log of each task; tab changes it"
+        box.append_text(draw.cell(words, "foreground" if self._logs else "muted"))
+        self.query_one("#logs", Line).show([Part(box)])
 
     def _hint(self, sentence: str, role: str = "muted") -> None:
         self._tell("hint", sentence, role)

@@ -87,6 +87,21 @@ def figure(
     )
 
 
+def measure(
+    key: str,
+    label: str,
+    width: int,
+    value: Callable[[R], float | None],
+    draw_value: Callable[[Any, DrawContext], Text],
+    *,
+    rank: int,
+) -> Column[R]:
+    """Return a column of numbers that shows with ``draw_value`` the same ``value`` it sorts by."""
+    return figure(
+        key, label, width, lambda record, draw: draw_value(value(record), draw), rank=rank, by=value
+    )
+
+
 def text_column(
     key: str,
     label: str,

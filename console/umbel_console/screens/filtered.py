@@ -18,6 +18,7 @@ from umbel_console.render.line import Part
 from umbel_console.screens.tab import TabScreen
 from umbel_console.session import Session
 from umbel_console.stores.tasks import Section
+from umbel_console.turnstile import Typed
 from umbel_console.widgets.filter_bar import FilterBar
 
 if TYPE_CHECKING:
@@ -110,8 +111,8 @@ class FilteredScreen(TabScreen):
     def _open_view(self, view: View) -> None:
         if self.MODE == "tasks":
             self._section = next((s for s in Section if s.value == view.section), None)
-            keys = [column.key for column in self.table.columns if column.sort_key is not None]
-            self.sort_by(view.sort if view.sort in keys else None, view.descending)
+        keys = [column.key for column in self.table.columns if column.sort_key is not None]
+        self.sort_by(view.sort if view.sort in keys else None, view.descending)
         self._filter_by(view.text)
         self.say(f"This is the view {view.name}.")
 
@@ -162,8 +163,9 @@ class FilteredScreen(TabScreen):
         await self.query_one("#body", Horizontal).mount(pane, before=0)
         pane.open()
 
-    async def ready_for_keys(self) -> None:
+    async def ready_for(self, event: Typed) -> None:
         """Wait for the pane that the first ``f`` mounts: the next keys are for it."""
+        await super().ready_for(event)
         mounting, self._mounting = self._mounting, None
         if mounting is not None:
             with suppress(WorkerError):

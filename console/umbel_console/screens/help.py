@@ -10,14 +10,15 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from umbel_console import actions
 from umbel_console.render.state import LOOKS, state_cell
 from umbel_console.render.text import width_of
 from umbel_console.session import Session
+from umbel_console.widgets.overlay import Overlay
 from umbel_console.widgets.prompt import Prompt
+from umbel_console.widgets.scroll_keys import SCROLL_KEYS
 
 WIDTH = 84
 FILTERS = (
@@ -30,7 +31,7 @@ FILTERS = (
 )
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(Overlay[None]):
     """Lists keys, state signs and the filter language in short; ``/`` narrows the list.
 
     Args:
@@ -42,19 +43,11 @@ class HelpScreen(ModalScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,question_mark,q,enter", "dismiss", "close", show=False),
         Binding("slash", "search", "search", show=False, id="help.search"),
-        Binding("j,down", "scroll(1)", "down", show=False),
-        Binding("k,up", "scroll(-1)", "up", show=False),
-        Binding("pagedown,space", "page(1)", "page down", show=False),
-        Binding("pageup", "page(-1)", "page up", show=False),
-        Binding("g,home", "edge(-1)", "top", show=False),
-        Binding("G,end", "edge(1)", "bottom", show=False),
+        Binding("space", "page(1)", "page down", show=False),
+        *SCROLL_KEYS,
     ]
     DEFAULT_CSS = """
-    HelpScreen { align: center middle; background: $background 60%; }
-    HelpScreen #help {
-        width: 84; max-width: 96%; height: auto; max-height: 94%;
-        background: $surface; padding: 1 2;
-    }
+    HelpScreen #help { width: 86; padding: 0 2; }
     HelpScreen VerticalScroll { height: auto; scrollbar-size-vertical: 1; }
     HelpScreen Prompt { display: none; margin-bottom: 1; }
     HelpScreen Prompt.-on { display: block; }
@@ -62,8 +55,7 @@ class HelpScreen(ModalScreen[None]):
     """
 
     def __init__(self, session: Session, scopes: Sequence[actions.Scope]) -> None:
-        super().__init__()
-        self._session = session
+        super().__init__(session)
         self._scopes = scopes
 
     def compose(self) -> ComposeResult:
@@ -95,7 +87,7 @@ class HelpScreen(ModalScreen[None]):
         prompt.remove_class("-on")
         self.set_focus(None)
 
-    def action_scroll(self, by: int) -> None:
+    def action_step(self, by: int) -> None:
         """Scroll by lines."""
         self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)
 
@@ -104,10 +96,10 @@ class HelpScreen(ModalScreen[None]):
         shown = self.query_one(VerticalScroll)
         shown.scroll_relative(y=by * max(1, shown.size.height - 1), animate=False)
 
-    def action_edge(self, end: int) -> None:
+    def action_edge(self, to: int) -> None:
         """Go to the first line (-1) or the last (1)."""
         shown = self.query_one(VerticalScroll)
-        (shown.scroll_home if end < 0 else shown.scroll_end)(animate=False)
+        (shown.scroll_home if to < 0 else shown.scroll_end)(animate=False)
 
     def text(self, wanted: str = "") -> Text:
         """Return the help; with ``wanted`` only the actions that hold all of its words."""

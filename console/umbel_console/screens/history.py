@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Hashable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,6 +13,7 @@ from rich.text import Text
 from textual import events, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.worker import Worker
 
 from umbel_backend.errors import UmbelError
 from umbel_backend.records import Gap, TaskRecord
@@ -21,11 +23,15 @@ from umbel_console.render.context import DrawContext
 from umbel_console.render.line import Part
 from umbel_console.render.time import moment
 from umbel_console.screens import task_columns
+from umbel_console.screens.sort_menu import cycled
 from umbel_console.screens.task_list import TaskListScreen
-from umbel_console.services import Export, History, Page, Total
+from umbel_console.services import Export, History, Order, Page, Total
 from umbel_console.session import Session
+from umbel_console.turnstile import Typed
+from umbel_console.widgets.columns import Column
 from umbel_console.widgets.filter_bar import FilterBar
 from umbel_console.widgets.histogram_strip import HistogramStrip
+from umbel_console.widgets.painter import Sort
 from umbel_console.widgets.record_table import RecordTable
 
 ROWS = 20
@@ -37,18 +43,45 @@ TYPING_S = 0.15
 NEWEST_EVERY_S = 5.0
 """How often the newest page is read again while one looks at its top."""
 
+KEYS = {
+    "state": "state",
+    "task": "name",
+    "id": "id",
+    "when": "state_at",
+    "at": "state_at",
+    "runtime": "runtime_s",
+    "worker": "worker",
+    "queue": "queue",
+    "outcome": "exception",
+    "retries": "retries",
+    "args": "args",
+}
+"""What the database orders by for each column of the table."""
+AWAITED_S = 1.0
+"""How long a key that acts on rows waits for those that were asked for before it was pressed."""
+ACTS_ON_ROWS = frozenset(
+    {
+        "screen.open",
+        "screen.copy",
+        "screen.next_match",
+        "screen.previous_match",
+        "history.next_page",
+        "history.previous_page",
+    }
+)
+"""Actions on rows, besides those of the table."""
+
 Row = TaskRecord | Gap
 
 
 class HistoryScreen(TaskListScreen):
-    """Pages through the database, newest first.
+    """Pages through the database, newest first or in the order of a column.
 
     Args:
         session: The live state and the history.
     """
 
     MODE = "history"
-    SORTS = False
     SCOPES = ("app", "screen", "history", "table")
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("history")]
 
@@ -60,9 +93,12 @@ class HistoryScreen(TaskListScreen):
         self._number = 1
         self._took_s: float | None = None
         self._problem: str | None = None
-        self._is_busy = False
+        self._reading: Worker[None] | None = None
         self._read_at = 0.0
         self._more_gaps = 0
+        self._asked_at = 0.0
+        self._is_there = asyncio.Event()
+        """The rows somebody asked for are shown, or could not be read."""
 
     def compose_table(self) -> RecordTable[Any]:
         """Make the table of one page; its columns never see a gap, which is drawn over the line."""
@@ -97,20 +133,23 @@ class HistoryScreen(TaskListScreen):
         """Let the ages go on, and look for newer tasks while one is at the top."""
         self.table.tick()
         self.look_at_detail()
-        due = time.monotonic() - self._read_at >= NEWEST_EVERY_S
-        if self._page is None or (due and self._at is None and self.table.view.follows):
-            self._ask(self._at)
+        if self._is_awaited or (self._reading is not None and not self._reading.is_finished):
+            return
+        is_due = time.monotonic() - self._read_at >= NEWEST_EVERY_S
+        is_first = self._page is None and self._problem is None
+        if is_first or (is_due and self._at is None and self.table.view.follows):
+            self._ask(self._at, self._number)
 
     def on_resize(self, event: events.Resize) -> None:
         """Read a page that fits the new height."""
         super().on_resize(event)
         if self._page is not None:
-            self.call_after_refresh(self._ask, self._at)
+            self.call_after_refresh(self._ask, self._at, self._number)
 
     def on_filter_bar_chosen(self, event: FilterBar.Chosen) -> None:
         """Search for what the filter matches, once one stopped typing."""
-        self._number = 1
         self._total = None
+        self._expect()
         self._search()
 
     @work(exclusive=True, group="typing", exit_on_error=False)
@@ -119,33 +158,61 @@ class HistoryScreen(TaskListScreen):
         self.table.choose_anew()
         self.table.home()
         self._total = None
-        self._ask(None)
+        self._ask(None, 1)
 
-    def _ask(self, at: Any, cursor_at_end: bool = False) -> None:
+    def _expect(self) -> None:
+        """Note that rows were asked for: keys that act on them wait a moment for them."""
+        self._asked_at = time.monotonic()
+        self._is_there.clear()
+
+    @property
+    def _is_awaited(self) -> bool:
+        is_recent = time.monotonic() - self._asked_at < AWAITED_S
+        return is_recent and not self._is_there.is_set()
+
+    async def ready_for(self, event: Typed) -> None:
+        """Wait for the rows that a key is about to act on, if they were asked for just now."""
+        await super().ready_for(event)
+        left_s = self._asked_at + AWAITED_S - time.monotonic()
+        if self._is_awaited and self._acts_on_rows(event):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._is_there.wait(), left_s)
+
+    def _acts_on_rows(self, event: Typed) -> bool:
+        bound = self.active_bindings.get(event.key) if isinstance(event, events.Key) else None
+        if bound is None or bound.binding.id is None:
+            return False
+        action = actions.BY_ID.get(bound.binding.id)
+        return action is not None and (action.scope == "table" or action.id in ACTS_ON_ROWS)
+
+    def _ask(self, at: Any, number: int, cursor_at_end: bool = False) -> None:
         history = self.session.history
-        if history is None or (self._is_busy and at == self._at and self._page is not None):
+        if history is None:
             return
         self._read_at = time.monotonic()
-        self._read(history, at, cursor_at_end)
+        if self._page is None:
+            self._expect()
+        self._reading = self._read(history, at, number, cursor_at_end)
 
     @work(exclusive=True, group="page", exit_on_error=False)
-    async def _read(self, history: History, at: Any, cursor_at_end: bool) -> None:
+    async def _read(self, history: History, at: Any, number: int, cursor_at_end: bool) -> None:
         """Read one page, its gaps, and how many there are in all."""
-        chosen, now = self.bar.chosen, self.session.clock()
-        self._is_busy = True
+        chosen, now, order = self.bar.chosen, self.session.clock(), self._order()
         started = self.session.clock()
         try:
-            page = await history.page(chosen, at, self._rows(), now)
-            gaps = await history.gaps(page.start, page.end)
+            page = await history.page(chosen, at, self._rows(), now, order)
+            # A gap has its place in time alone.
+            gaps = [] if order is not None else await history.gaps(page.start, page.end)
             self._took_s = self.session.clock() - started
-            self._show(page, gaps, at, cursor_at_end)
+            self._show(page, gaps, at, number, cursor_at_end)
+            self._is_there.set()
             if self._total is None or at is None:
                 self._total = await history.total(chosen, now)
                 await self._draw_histogram(history, now)
             self._problem = None
         except UmbelError as error:
             self._problem = str(error)
-        self._is_busy = False
+            self._is_there.set()
         self.draw_status()
         self.table.tick()
 
@@ -158,9 +225,11 @@ class HistoryScreen(TaskListScreen):
     def _rows(self) -> int:
         return self.session.settings.history_rows or self.table.view.height or ROWS
 
-    def _show(self, page: Page, gaps: Sequence[Gap], at: Any, cursor_at_end: bool) -> None:
+    def _show(
+        self, page: Page, gaps: Sequence[Gap], at: Any, number: int, cursor_at_end: bool
+    ) -> None:
         turned = at != self._at
-        self._page, self._at = page, at
+        self._page, self._at, self._number = page, at, number
         if page.newer is None:
             self._at, self._number = None, 1
         shown = sorted(gaps, key=lambda gap: -gap.started_at)[:MOST_GAPS]
@@ -179,8 +248,8 @@ class HistoryScreen(TaskListScreen):
     def do_next_page(self) -> None:
         """Show the tasks before these."""
         if self._page is not None and self._page.older is not None:
-            self._number += 1
-            self._ask(self._page.older)
+            self._expect()
+            self._ask(self._page.older, self._number + 1)
 
     def do_previous_page(self) -> None:
         """Show the tasks after these."""
@@ -188,17 +257,45 @@ class HistoryScreen(TaskListScreen):
 
     def _turn_back(self, *, cursor_at_end: bool) -> None:
         if self._page is not None and self._page.newer is not None:
-            self._number = max(1, self._number - 1)
-            self._ask(self._page.newer, cursor_at_end)
+            self._expect()
+            self._ask(self._page.newer, max(1, self._number - 1), cursor_at_end)
 
     def turns_page(self, by: int) -> bool:
         """Return whether moving past the edge shows another page."""
         situation = self.situation()
         return situation.next_page if by > 0 else situation.previous_page
 
+    # Order
+
     def on_record_table_sort_asked(self, event: RecordTable.SortAsked) -> None:
-        """Say that a click on the header cannot order the pages."""
-        self.sort_by(event.column)
+        """Order by the clicked column; a second click turns the order round, a third drops it."""
+        sort = cycled(self.table.sort, self._column(event.column))
+        self.sort_by(None if sort is None else sort.column, sort is not None and sort.descending)
+
+    def sort_by(self, column: str | None, descending: bool | None = None) -> None:
+        """Order by ``column``; None goes back to the last change of state, newest first."""
+        if column is None:
+            self.table.sort = None
+        else:
+            found = self._column(column)
+            is_down = found.newest_first if descending is None else descending
+            self.table.sort = Sort(column, is_down)
+        self.table.choose_anew()
+        self.table.home()
+        self.table.redraw()
+        self._expect()
+        self._at = None
+        self._ask(None, 1)
+        self.draw_status()
+
+    def _column(self, key: str) -> Column[Any]:
+        return next(column for column in self.table.columns if column.key == key)
+
+    def _order(self) -> Order | None:
+        sort = self.table.sort
+        if sort is None or (sort.descending and KEYS[sort.column] == "state_at"):
+            return None
+        return Order(KEYS[sort.column], sort.descending)
 
     def on_record_table_past_end(self, event: RecordTable.PastEnd) -> None:
         """Turn the page when one moves past its edge."""
@@ -214,8 +311,8 @@ class HistoryScreen(TaskListScreen):
         history, chosen, now = self.session.history, self.bar.chosen, self.session.clock()
         assert history is not None, "the action is disabled without"
 
-        def begin(path: Path, format: str, replace: bool) -> Export:
-            return history.export(chosen, path, format, replace=replace, now=now)
+        def begin(path: Path, format: str, replace: bool, logs: bool) -> Export:
+            return history.export(chosen, path, format, replace=replace, now=now, logs=logs)
 
         self.app.push_screen(
             ExportDialog(self.session, self._what_matches(), begin, Path.cwd()), self._exported
@@ -235,14 +332,8 @@ class HistoryScreen(TaskListScreen):
     def do_refresh(self) -> None:
         """Read the page again."""
         self._total = None
-        self._ask(self._at)
+        self._ask(self._at, self._number)
         super().do_refresh()
-
-    def sort_by(self, column: str | None, descending: bool | None = None) -> None:
-        """Say that a page of history has one order."""
-        self.say(
-            "History is ordered by the last change of state, newest first; filter to narrow it."
-        )
 
     # What is told
 
@@ -274,6 +365,7 @@ class HistoryScreen(TaskListScreen):
             parts.append(Part(text.append_text(draw.cell(f" {verb}", "muted")), 0))
         parts.append(Part(draw.cell(f"page {self._number:,}", "muted"), 2))
         parts += self.filter_part(draw)
+        parts += self._sort_part(draw)
         parts += self.marks_part(draw, self.table.view.rows)
         if self.table.is_frozen:
             parts.append(Part(draw.cell("frozen, . goes on", "warn", bold=True)))
@@ -283,6 +375,18 @@ class HistoryScreen(TaskListScreen):
         if self._took_s is not None:
             parts.append(Part(draw.cell(f"{max(1, round(self._took_s * 1000))} ms", "muted"), 5))
         return parts
+
+    def _sort_part(self, draw: DrawContext) -> list[Part]:
+        """Return what the page is ordered by, and among how many if that is not all."""
+        sort, page = self.table.sort, self._page
+        if sort is None:
+            return []
+        words = f"sort {sort.column} {sort.arrow(draw)}"
+        among = None if page is None else page.among
+        total = self._total
+        if among is not None and (total is None or not total.is_exact or total.count > among):
+            return [Part(draw.cell(f"{words} among the newest {among:,}", "warn"), 1)]
+        return [Part(draw.cell(words, "muted"), 3)]
 
     def problems(self) -> list[str]:
         """Return what is wrong now; a page that could not be read comes first."""

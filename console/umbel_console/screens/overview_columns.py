@@ -2,47 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from rich.text import Text
 
 from umbel_backend.records import Gap
 from umbel_console.render.charts import sparkline
 from umbel_console.render.context import DrawContext
 from umbel_console.render.time import ago, duration, moment, ticking
-from umbel_console.screens.figures import figure
+from umbel_console.screens.figures import measure
 from umbel_console.stores.overview import BusyTask, FailureGroup
 from umbel_console.stores.problems import Problem
-from umbel_console.widgets.columns import Column
+from umbel_console.widgets.columns import Column, plain
+
+R = TypeVar("R")
 
 
-def _seconds(value: float | None, draw: DrawContext, sign: str = "") -> Text:
+def _seconds(value: float | None, draw: DrawContext) -> Text:
+    return draw.nothing() if value is None else draw.cell(duration(value))
+
+
+def _estimate(value: float | None, draw: DrawContext) -> Text:
+    sign = draw.glyph("≈", "~")
     return draw.nothing() if value is None else draw.cell(f"{sign}{duration(value)}")
 
 
-def _number(value: int, draw: DrawContext, role: str = "foreground") -> Text:
-    return draw.cell(f"{value:,}", role if value else "muted")
+def _number(value: int, draw: DrawContext) -> Text:
+    return draw.cell(f"{value:,}", "foreground" if value else "muted")
+
+
+def _failed(value: int, draw: DrawContext) -> Text:
+    return draw.cell(f"{value:,}", "bad" if value else "muted")
+
+
+def _ago(instant: float, draw: DrawContext) -> Text:
+    return draw.cell(ago(instant, draw.now), "muted")
+
+
+def _name(
+    key: str, width: int, flex: int, most: int, name: Callable[[R], str], role: str = "foreground"
+) -> Column[R]:
+    """Return the column that names the row, cut at the beginning where it is too long."""
+    return Column(
+        key=key,
+        label=key.upper(),
+        render=lambda one, draw, cells: draw.cell(
+            name(one) or "not known", role if name(one) else "muted"
+        ),
+        width=width,
+        flex=flex,
+        most=most,
+        keep="tail",
+        sort_key=lambda one, now: name(one),
+    )
 
 
 EXCEPTIONS: tuple[Column[FailureGroup], ...] = (
-    Column(
-        key="exception",
-        label="EXCEPTION",
-        render=lambda one, draw, width: draw.cell(
-            one.exception or "not known", "bad" if one.exception else "muted"
-        ),
-        width=20,
-        flex=2,
-        most=44,
-        keep="tail",
-        sort_key=lambda one, now: one.exception,
-    ),
-    figure(
-        "count",
-        "COUNT",
-        6,
-        lambda one, draw: _number(one.count, draw),
-        rank=0,
-        by=lambda one: one.count,
-    ),
+    _name("exception", 20, 2, 44, lambda one: one.exception, "bad"),
+    measure("count", "COUNT", 6, lambda one: one.count, _number, rank=0),
     Column(
         key="course",
         label="COURSE",
@@ -52,75 +70,17 @@ EXCEPTIONS: tuple[Column[FailureGroup], ...] = (
         most=32,
         rank=2,
     ),
-    figure(
-        "first",
-        "FIRST",
-        7,
-        lambda one, draw: draw.cell(ago(one.first_at, draw.now), "muted"),
-        rank=3,
-        by=lambda one: one.first_at,
-    ),
-    figure(
-        "last",
-        "LAST",
-        7,
-        lambda one, draw: draw.cell(ago(one.last_at, draw.now), "muted"),
-        rank=1,
-        by=lambda one: one.last_at,
-    ),
+    measure("first", "FIRST", 7, lambda one: one.first_at, _ago, rank=3),
+    measure("last", "LAST", 7, lambda one: one.last_at, _ago, rank=1),
 )
 
 BUSIEST: tuple[Column[BusyTask], ...] = (
-    Column(
-        key="task",
-        label="TASK",
-        render=lambda one, draw, width: draw.cell(one.name or "not known"),
-        width=16,
-        flex=1,
-        most=60,
-        keep="tail",
-        sort_key=lambda one, now: one.name,
-    ),
-    figure(
-        "count",
-        "COUNT",
-        8,
-        lambda one, draw: _number(one.count, draw),
-        rank=0,
-        by=lambda one: one.count,
-    ),
-    figure(
-        "failed",
-        "FAILED",
-        6,
-        lambda one, draw: _number(one.failed, draw, "bad"),
-        rank=3,
-        by=lambda one: one.failed,
-    ),
-    figure(
-        "total",
-        "TOTAL",
-        8,
-        lambda one, draw: _seconds(one.total_s, draw),
-        rank=0,
-        by=lambda one: one.total_s,
-    ),
-    figure(
-        "average",
-        "AVERAGE",
-        8,
-        lambda one, draw: _seconds(one.avg_s, draw),
-        rank=1,
-        by=lambda one: one.avg_s,
-    ),
-    figure(
-        "p95",
-        "P95",
-        8,
-        lambda one, draw: _seconds(one.p95_s, draw, draw.glyph("≈", "~")),
-        rank=2,
-        by=lambda one: one.p95_s,
-    ),
+    _name("task", 16, 1, 60, lambda one: one.name),
+    measure("count", "COUNT", 8, lambda one: one.count, _number, rank=0),
+    measure("failed", "FAILED", 6, lambda one: one.failed, _failed, rank=3),
+    measure("total", "TOTAL", 8, lambda one: one.total_s, _seconds, rank=0),
+    measure("average", "AVERAGE", 8, lambda one: one.avg_s, _seconds, rank=1),
+    measure("p95", "P95", 8, lambda one: one.p95_s, _estimate, rank=2),
 )
 
 PROBLEMS: tuple[Column[Problem], ...] = (
@@ -174,7 +134,7 @@ GAPS: tuple[Column[Gap], ...] = (
     Column(
         key="lasted",
         label="LASTED",
-        render=lambda gap, draw, width: _lasted(gap, draw),
+        render=plain(_lasted),
         width=8,
         flex=1,
         most=12,
@@ -183,7 +143,7 @@ GAPS: tuple[Column[Gap], ...] = (
     Column(
         key="lost",
         label="LOST",
-        render=lambda gap, draw, width: _lost(gap, draw),
+        render=plain(_lost),
         width=9,
         align="right",
         rank=2,

@@ -132,7 +132,7 @@ def key_of(row: Row) -> str:
     """Return what identifies a row from one reading to the next."""
     match row:
         case FailureGroup():
-            return row.exception
+            return f"{row.exception} {row.is_lost}"
         case BusyTask():
             return row.name
         case Problem():
@@ -144,6 +144,8 @@ def key_of(row: Row) -> str:
 def filter_behind(row: Row, chosen: Range) -> str | None:
     """Return the filter over History for the tasks behind ``row``; None if it stands for none."""
     match row:
+        case FailureGroup(is_lost=True):
+            return f"state:LOST since:{chosen.text}"
         case FailureGroup(exception=""):
             return f"state:FAILURE since:{chosen.text}"
         case FailureGroup():

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from umbel_console.session import Session
-from umbel_console.stores.advice import WORKING, Advice, Verdict, advise
+from umbel_console.stores.advice import Advice, Verdict, advise
 from umbel_console.stores.overview import Present, Reading
 from umbel_console.stores.problems import Problem, problems
+from umbel_console.stores.serving import WORKING
 from umbel_console.stores.tasks import Section
 
 
@@ -42,7 +44,10 @@ def advice(session: Session, past: Reading | None) -> list[Advice]:
     """
     if past is None:
         return []
-    found = advise(past.loads, session.workers.records())
+    now = {queue.name: queue.ready for queue in session.queues.records()}
+    # What waits is known better than it was recorded, and must be the same in the whole screen.
+    loads = [replace(load, ready=now.get(load.queue, load.ready)) for load in past.loads]
+    found = advise(loads, session.workers.records())
     return [each for each in found if each.verdict is not Verdict.NO_CONSUMER] or found
 
 

@@ -12,7 +12,13 @@ from umbel_console.render.charts import sparkline
 from umbel_console.render.context import DrawContext
 from umbel_console.render.time import ago
 from umbel_console.render.words import counted
-from umbel_console.screens.figures import figure, name_column, state_column, text_column
+from umbel_console.screens.figures import (
+    figure,
+    measure,
+    name_column,
+    state_column,
+    text_column,
+)
 from umbel_console.screens.narrowed_list import NarrowedListScreen
 from umbel_console.session import Session
 from umbel_console.stores.narrowing import Facts
@@ -63,30 +69,9 @@ def columns(queues: QueueStore) -> tuple[Column[QueueRecord], ...]:
         _level("normal", "NORM", 8),
         _level("low", "LOW", 9),
         figure("other", "OTHER", 9, cells.other_cell, rank=10),
-        figure(
-            "unacked",
-            "UNACKED",
-            7,
-            lambda queue, draw: cells.count_cell(queue.unacked, draw),
-            rank=2,
-            by=lambda queue: queue.unacked,
-        ),
-        figure(
-            "in",
-            "IN/s",
-            6,
-            lambda queue, draw: cells.rate_cell(queue.in_rate, draw),
-            rank=11,
-            by=lambda queue: queue.in_rate,
-        ),
-        figure(
-            "out",
-            "OUT/s",
-            6,
-            lambda queue, draw: cells.rate_cell(queue.out_rate, draw),
-            rank=12,
-            by=lambda queue: queue.out_rate,
-        ),
+        measure("unacked", "UNACKED", 7, lambda queue: queue.unacked, cells.count_cell, rank=2),
+        measure("in", "IN/s", 6, lambda queue: queue.in_rate, cells.rate_cell, rank=11),
+        measure("out", "OUT/s", 6, lambda queue: queue.out_rate, cells.rate_cell, rank=12),
         figure(
             "oldest", "OLDEST", 7, cells.oldest_cell, rank=3, by=lambda queue: queue.oldest_age_s
         ),
@@ -176,20 +161,22 @@ class QueuesScreen(NarrowedListScreen):
     def told(self) -> str:
         """Tell how many there are, how many need a look, and how old the figures are."""
         queues, now = self.session.queues, self.session.clock()
+        if queues.read_at is None:
+            return "queues not read yet"
         records = queues.records()
         ready = sum(record.ready for record in records)
         words = f"{counted(len(records), 'queue')}, {counted(ready, 'message')} ready"
         suspicious = sum(bool(queues.warnings(record, now)) for record in records)
         words += f", {suspicious} to look at" if suspicious else ""
-        return words if queues.read_at is None else f"{words}, read {ago(queues.read_at, now)}"
+        return f"{words}, read {ago(queues.read_at, now)}"
 
     def _why_empty(self) -> str:
         hidden = self.why_none_matches("queues", len(self.session.queues))
         if hidden is not None:
             return hidden
-        problems = self.session.problems()
-        if problems:
-            return problems[0]
         if self.session.queues.read_at is None:
+            if self.session.problems():
+                # What is wrong stands below the table already.
+                return "Queues show here once the broker answers."
             return "Asking the broker for its queues."
         return "The broker knows no queues. One shows here when a worker consumes from it."

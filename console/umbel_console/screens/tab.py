@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-from rich.style import Style
-from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -16,37 +13,26 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Static
 
-from umbel_console import actions, themes
+from umbel_console import actions
 from umbel_console.actions import Situation
 from umbel_console.render.header import header_line
 from umbel_console.render.line import Part
 from umbel_console.render.text import width_of
-from umbel_console.screens.table_acts import TableActs
+from umbel_console.screens.frame_lines import footer_parts, tab_parts
+from umbel_console.screens.typed_commands import TypedCommands
 from umbel_console.session import Session
+from umbel_console.turnstile import Typed
 from umbel_console.widgets.filter_bar import FilterBar
 from umbel_console.widgets.line import Line
 from umbel_console.widgets.record_table import RecordTable
 from umbel_console.widgets.span_update import SpanDisplay
-
-if TYPE_CHECKING:
-    # Loaded after the first frame, which has none.
-    from umbel_console.widgets.command_bar import CommandBar
-
-TABS: tuple[tuple[str, str, str], ...] = (
-    ("overview", "0", "Overview"),
-    ("tasks", "1", "Tasks"),
-    ("history", "2", "History"),
-    ("workers", "3", "Workers"),
-    ("queues", "4", "Queues"),
-)
-"""Mode, key and title of each tab, in order."""
 
 HEADER_EVERY_S = 1.0
 SAID_S = 6.0
 """How long the status line keeps a sentence said to the operator."""
 
 
-class TabScreen(TableActs):
+class TabScreen(TypedCommands):
     """One tab. A subclass gives ``MODE``, ``SCOPES`` and what stands between tabs and status line.
 
     Args:
@@ -63,7 +49,7 @@ class TabScreen(TableActs):
     TabScreen { layout: vertical; }
     TabScreen #body { height: 1fr; }
     TabScreen #footer { margin: 0; }
-    TabScreen #problem { height: auto; max-height: 3; display: none; }
+    TabScreen #problem { height: auto; max-height: 3; padding: 0 1; display: none; }
     """
 
     def __init__(self, session: Session) -> None:
@@ -102,8 +88,8 @@ class TabScreen(TableActs):
     def refresh_body(self) -> None:
         """Bring the body up to date; called on the screen's clock while it is shown."""
 
-    async def ready_for_keys(self) -> None:
-        """Wait until what the last action opens can take the keys."""
+    async def ready_for(self, event: Typed) -> None:
+        """Wait for what ``event`` is to act on, if it has been asked for and is on its way."""
 
     def keys_in_detail(self) -> bool:
         """Whether the keys go to the detail of a record now."""
@@ -210,27 +196,9 @@ class TabScreen(TableActs):
         width = self.size.width
         header = self.query_one("#header", Line)
         header.show([Part(header_line(self.session.header(), draw, width))])
-        self.query_one("#tabs", Line).show(self._tabs())
+        self.query_one("#tabs", Line).show(tab_parts(self.MODE, self.tab_note, self.session.draw()))
         self.query_one("#footer", Line).show(self._footer())
         self.draw_status()
-
-    def _tabs(self) -> list[Part]:
-        draw = self.session.draw()
-        line = Text(end="", no_wrap=True)
-        for number, (mode, key, title) in enumerate(TABS):
-            here = mode == self.MODE
-            text = draw.empty()
-            text.append_text(draw.cell(f" {key} ", "accent" if here else "muted", bold=here))
-            text.append_text(draw.cell(f"{title} ", "foreground" if here else "muted", bold=here))
-            count = self.tab_note(mode)
-            if count:
-                text.append_text(draw.cell(f"{count} ", "accent" if here else "muted"))
-            style = Style(meta={"does": f"app.{mode}"})
-            text.stylize(draw.palette.tab + style if here else style)
-            if number:
-                line.append(draw.glyph("│", "|"), draw.muted)
-            line.append_text(text)
-        return [Part(line)]
 
     def tab_note(self, mode: str) -> str:
         """Return the figure behind a tab's title."""
@@ -253,18 +221,7 @@ class TabScreen(TableActs):
         return actions.footer(self.SCOPES, detail=self.keys_in_detail(), without=self.NOT_IN_FOOTER)
 
     def _footer(self) -> list[Part]:
-        draw = self.session.draw()
-        parts = []
-        key_map = self.session.settings.key_map
-        for number, action in enumerate(self.footer_actions()):
-            off = action.why_disabled(self.situation()) is not None
-            keys = f" {actions.keys_of(action, key_map, unicode=draw.unicode)}"
-            text = draw.empty()
-            text.append_text(draw.cell(keys, "muted" if off else "accent", bold=not off))
-            text.append_text(draw.cell(f" {action.label}", "muted"))
-            text.stylize(Style(meta={"does": action.id}))
-            parts.append(Part(text, 0 if action.id == "app.help" else number + 1))
-        return parts
+        return footer_parts(self.footer_actions(), self.situation(), self.session)
 
     def draw_status(self) -> None:
         """Show what was said last, what is wrong, or what the table stands at."""
@@ -295,7 +252,7 @@ class TabScreen(TableActs):
             return
         self._problem_shown = sentence
         line = self.query_one("#problem", Static)
-        words = self.session.draw().cell(f" {sentence}", "bad")
+        words = self.session.draw().cell(sentence, "bad")
         words.no_wrap = False
         line.update(words)
         line.display = bool(sentence)
@@ -344,16 +301,6 @@ class TabScreen(TableActs):
                 bar.put("")
         self.table.focus()
 
-    def do_command_bar(self) -> None:
-        """Open the command bar, empty."""
-        self.open_command_bar()
-
-    def open_command_bar(self, text: str = "") -> None:
-        """Begin to type a command."""
-        from umbel_console.widgets.command_bar import CommandBar
-
-        self.query_one(CommandBar).open(text)
-
     def do_refresh(self) -> None:
         """Ask everything again."""
         self.post_message(self.Asked("ask_again"))
@@ -374,46 +321,6 @@ class TabScreen(TableActs):
         """Tell marks, freeze and what is new."""
         self.draw_status()
 
-    def on_command_bar_left(self, event: CommandBar.Left) -> None:
-        """Give the keys back to the table."""
-        self.table.focus()
-
-    # Commands
-
-    def commands(self) -> dict[str, Callable[[str], None]]:
-        """Return what the command bar understands here: first word to what takes the rest."""
-        return {"filter": self._command_filter, "sort": self._command_sort}
-
-    def _command_words(self) -> dict[str, Sequence[str]]:
-        """Return the first words and what may follow each, for completion."""
-        words: dict[str, Sequence[str]] = {mode: () for mode, _, _ in TABS}
-        words["filter"] = ()
-        words["sort"] = [c.key for c in self.table.columns if c.sort_key is not None]
-        words["theme"] = themes.names()
-        words["view"] = self.session.preferences.names("views")
-        words["context"] = sorted(self.session.settings.contexts)
-        words["help"] = words["quit"] = ()
-        return words
-
-    def on_command_bar_given(self, event: CommandBar.Given) -> None:
-        """Do what was typed, or say that it is not understood."""
-        word, _, rest = event.text.strip().partition(" ")
-        todo = self.commands().get(word)
-        if todo is None:
-            self.post_message(self.Commanded(word, rest.strip()))
-        else:
-            todo(rest.strip())
-
-    def _command_filter(self, text: str) -> None:
-        for bar in self.query(FilterBar):
-            bar.put(text)
-
-    def _command_sort(self, text: str) -> None:
-        name, _, way = text.partition(" ")
-        keys = [c.key for c in self.table.columns if c.sort_key is not None]
-        if not name:
-            self.sort_by(None)
-        elif name in keys:
-            self.sort_by(name, None if not way else way.startswith("d"))
-        else:
-            self.say(f"Sort by one of {', '.join(keys)}; nothing sorts as usual.", "warn")
+    def give_command(self, word: str, rest: str) -> None:
+        """Let the app do a command that no screen has."""
+        self.post_message(self.Commanded(word, rest))

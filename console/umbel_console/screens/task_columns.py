@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from math import inf
 from typing import Any
 
 from umbel_backend import states
@@ -31,9 +32,15 @@ def _number(
 
     def key(record: TaskRecord, now: float) -> tuple[float, str]:
         value = read(record, now)
-        return -1.0 if value is None else value, record.id
+        return -inf if value is None else value, record.id
 
     return key
+
+
+def _elapsed(record: TaskRecord, now: float) -> float | None:
+    """Return what ``ELAPSED`` shows; ``in 5s`` is five seconds before nothing."""
+    coming = cells.starts_in_s(record, now)
+    return cells.elapsed_s(record, now) if coming is None else -coming
 
 
 def _share_done(record: TaskRecord) -> float | None:
@@ -102,7 +109,7 @@ ELAPSED = Column(
     render=plain(cells.elapsed_cell),
     width=8,
     align="right",
-    sort_key=_number(cells.elapsed_s),
+    sort_key=_number(_elapsed),
     newest_first=True,
     ticks=True,
 )

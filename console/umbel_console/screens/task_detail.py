@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Vertical
 from textual.widgets import Static
 
 from umbel_backend.errors import UmbelError
-from umbel_backend.records import TaskRecord
+from umbel_backend.records import KeptMessage, TaskRecord
 from umbel_console import actions
 from umbel_console.render.context import DrawContext
 from umbel_console.render.line import Part
+from umbel_console.screens.task_detail_log import LogPart
 from umbel_console.session import Session
 from umbel_console.widgets.document_view import DocumentView
 from umbel_console.widgets.line import Line
@@ -29,9 +30,11 @@ MOST_COPIED = 100_000
 """Longest text sent to the terminal's clipboard; many terminals take no more."""
 MOST_REPEATS = 10
 """Tasks of the retry lineage that are looked up."""
+READ_AGAIN_S = 2.0
+"""How long after a change of state the database is read again: what came with it is stored then."""
 
 
-class TaskDetail(Vertical):
+class TaskDetail(LogPart):
     """Everything known of one task; stays up to date while it is open.
 
     Args:
@@ -47,7 +50,7 @@ class TaskDetail(Vertical):
     """
 
     def __init__(self, session: Session) -> None:
-        super().__init__()
+        super().__init__(session)
         self._session = session
         self._task_id: str | None = None
         self._trail: list[str] = []
@@ -56,6 +59,9 @@ class TaskDetail(Vertical):
         self._members: list[TaskRecord] | None = None
         self._is_whole = True
         self._repeats: dict[str, TaskRecord] = {}
+        self._kept: KeptMessage | None = None
+        self._read_state: tuple[str, int] | None = None
+        self._again_at: float | None = None
         self._trouble: str | None = None
         self._is_read = False
         self._is_reading = False
@@ -101,7 +107,8 @@ class TaskDetail(Vertical):
 
     def focus(self, scroll_visible: bool = True) -> TaskDetail:
         """Give the keys to the part that can be scrolled, before the next key is looked at."""
-        self.screen.set_focus(self._view, scroll_visible)
+        shown = self.log_view if self._part == "Logs" else None
+        self.screen.set_focus(shown or self._view, scroll_visible)
         return self
 
     def open(self, task_id: str, record: TaskRecord | None = None) -> None:
@@ -121,7 +128,8 @@ class TaskDetail(Vertical):
     def _show(self, task_id: str, record: TaskRecord | None) -> None:
         self._task_id = task_id
         self._given = record
-        self._stored = self._members = self._trouble = None
+        self._stored = self._members = self._trouble = self._kept = None
+        self._read_state = self._again_at = None
         self._repeats = {}
         self._is_read = False
         self._drawn = None
@@ -135,10 +143,11 @@ class TaskDetail(Vertical):
             return
         session, record = self._session, self.record
         session.tasks.follow(self._task_id)
-        if not self._is_read and session.history is not None:
+        if session.history is not None and (not self._is_read or self._is_changed(record)):
             self._is_read = True
             self._complete(self._task_id)
         self._ask_why(record)
+        self.show_log(self._task_id, record if self._part == "Logs" else None)
         draw = session.draw()
         answer = session.waiting and session.waiting.answer(self._task_id)
         # What is over does not tick, but its family may go on.
@@ -149,6 +158,7 @@ class TaskDetail(Vertical):
             self._part,
             self._members,
             self._repeats,
+            self._kept,
             self._trouble,
             answer,
             session.tasks.seen_count if self._part == "Raw" else 0,
@@ -168,6 +178,18 @@ class TaskDetail(Vertical):
         """Lay everything out for the new width."""
         self.look_again()
 
+    def _is_changed(self, record: TaskRecord | None) -> bool:
+        """Whether it is time to read again, some time after the task changed its state."""
+        state = None if record is None else (record.state, len(record.attempts))
+        if state != self._read_state:
+            first = self._read_state is None
+            self._read_state = state
+            self._again_at = None if first else time.monotonic() + READ_AGAIN_S
+        if self._again_at is None or time.monotonic() < self._again_at:
+            return False
+        self._again_at = None
+        return True
+
     # Asking
 
     @work(exclusive=True, exit_on_error=False)
@@ -182,6 +204,9 @@ class TaskDetail(Vertical):
             if self._task_id != task_id:
                 return
             self._stored = stored
+            self._kept = await history.kept_message(task_id)
+            if self._task_id != task_id:
+                return
             record = self.record
             if record is not None:
                 members = await history.family(record)
@@ -250,6 +275,8 @@ class TaskDetail(Vertical):
             can_ask=session.waiting is not None,
             skew_s=None if worker is None else worker.clock_skew_s,
             trouble=trouble,
+            kept=self._kept,
+            worker=worker,
         )
 
     def _live_members(self, record: TaskRecord) -> list[TaskRecord] | None:
@@ -377,6 +404,7 @@ class TaskDetail(Vertical):
         self._part = name
         self._view.home()
         self.look_again()
+        self.hand_over()
 
     def on_line_clicked(self, event: Line.Clicked) -> None:
         """Show the part whose title was clicked."""

@@ -8,23 +8,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import msgspec
-from rich.style import Style
 from rich.text import Text
 
 from umbel_backend import states
 from umbel_backend.events.model import Event
-from umbel_backend.records import TaskRecord
+from umbel_backend.records import KeptMessage, TaskRecord, WorkerRecord
+from umbel_console.agent_words import needs_agent
 from umbel_console.render import attempts, detail, detail_values, family, raw, timeline
+from umbel_console.render.arguments_known import KnownArguments
 from umbel_console.render.context import DrawContext
 from umbel_console.render.document import DocLine, Layout, said
-from umbel_console.render.line import Part
+from umbel_console.render.line import Part, part_title
 from umbel_console.render.traceback import traceback
 from umbel_console.render.why import rows, why
 from umbel_console.services import WhyAnswer
 
-PARTS = ("Arguments", "Result", "Traceback", "Attempts", "Family", "Raw")
+PARTS = ("Arguments", "Result", "Traceback", "Logs", "Attempts", "Family", "Raw")
 _ROOMY = 12
 """Rows from which a step of the timeline gets one of its own."""
+_arguments = KnownArguments()
 WHY = "Why"
 """A part of tasks that wait."""
 
@@ -47,6 +49,10 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     skew_s: float | None = None
     trouble: str | None = None
     """Why the database could not be read."""
+    kept: KeptMessage | None = None
+    """Its exact message, or why there is none; None if nothing is known of it."""
+    worker: WorkerRecord | None = None
+    """Who has or had it, as far as it is known."""
 
 
 def waits(record: TaskRecord) -> bool:
@@ -71,10 +77,8 @@ def titles(known: Known, shown: str, draw: DrawContext) -> list[Part]:
     for number, name in enumerate(parts_of(record)):
         here = name == shown
         role = "accent" if here else "foreground" if has.get(name, True) else "muted"
-        text = draw.cell(f"[{name}]" if here else f" {name} ", role, bold=here)
-        if name == "Attempts" and record.attempts:
-            text.append_text(draw.cell(f"{len(record.attempts) + 1} ", "muted"))
-        text.stylize(Style(meta={"does": f"part.{name}"}))
+        count = len(record.attempts) + 1 if name == "Attempts" and record.attempts else 0
+        text = part_title(name, here, count, role, draw)
         parts.append(Part(text, 0 if here else number + 1))
     return parts
 
@@ -127,10 +131,16 @@ def document(part: str, known: Known, draw: DrawContext) -> list[DocLine]:
     if part == "Family":
         return _family(known, draw)
     if part == "Raw":
-        return raw.raw(record, known.events, known.seen, draw)
+        return raw.raw(record, known.events, known.seen, draw, known.kept)
     if part == WHY:
         return why(known.answer, draw, can_ask=known.can_ask)
-    return detail_values.arguments(record, draw)
+    return _arguments(record, known.kept, without_messages(known), draw)
+
+
+def without_messages(known: Known) -> str | None:
+    """Return ``needs umbel_agent in worker w1`` if its worker is known to have none; else None."""
+    worker = known.worker
+    return None if worker is None or worker.agent else needs_agent(worker.hostname)
 
 
 def copied(part: str, record: TaskRecord) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from umbel_backend.records import TaskRecord
 from umbel_console.actions import Situation
 from umbel_console.render.context import DrawContext
 from umbel_console.render.line import Part
+from umbel_console.render.words import counted
 from umbel_console.screens.filtered import FilteredScreen
 from umbel_console.widgets.record_table import RecordTable
 
@@ -93,6 +94,14 @@ class TaskListScreen(FilteredScreen):
         else:
             self.app.push_screen(CompareScreen(self.session, *chosen))
 
+    def do_logs(self) -> None:
+        """Show the log of the task under the cursor over the whole screen."""
+        from umbel_console.screens.logs import LogsScreen
+
+        record = self.task_under_cursor
+        if record is not None:
+            self.app.push_screen(LogsScreen(self.session, record))
+
     def do_back(self) -> None:
         """Close the detail first, then the filter pane."""
         if self.open_detail is not None:
@@ -137,6 +146,10 @@ class TaskListScreen(FilteredScreen):
     def marks_part(self, draw: DrawContext, rows: Sequence[Any]) -> list[Part]:
         """Return how many are marked, and how many of them cannot be seen now."""
         table = self.table
+        span = table.open_range()
+        if span is not None:
+            words = f"{counted(span[1] - span[0] + 1, 'row')} in the range, space marks"
+            return [Part(draw.cell(words, "warn"), 1)]
         if not len(table.marks):
             return []
         hidden, why = table.hidden_marks(), "hidden by filter" if self.bar.chosen else "not in view"

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
+from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -16,6 +17,7 @@ from umbel_backend.records import TaskRecord, WorkerRecord
 from umbel_console import actions
 from umbel_console.render import worker_detail as drawing
 from umbel_console.render.words import counted
+from umbel_console.render.worker_use import lines as use_lines
 from umbel_console.screens import worker_detail_parts as parts
 from umbel_console.screens.record_screen import RecordScreen
 from umbel_console.screens.worker_detail_columns import CONF, HELD, REGISTERED, consumed
@@ -134,9 +136,11 @@ class WorkerDetailScreen(RecordScreen):
         self.query_one("#about", Line).show(drawing.title(record, self._last, draw))
         self.show_block("facts", drawing.facts(record, self.answer, draw, self.inside))
         roomy = self.size.height >= ROOMY_LINES
-        self.show_block(
-            "charts", drawing.charts(record, self._trend(), draw, self.inside, roomy=roomy)
-        )
+        charts = drawing.charts(record, self._trend(), draw, self.inside, roomy=roomy)
+        points = self.session.agents.use(self.key)
+        has_stream = self.session.agents.has_stream
+        told = use_lines(record, points, draw, self.inside, has_stream=has_stream)
+        self.show_block("charts", Text("\n").join([charts, *told]))
         counts = {part: len(self._rows(part)) for part in PARTS}
         self.query_one("#parts", Line).show(parts.titles(self._part, counts, draw))
 

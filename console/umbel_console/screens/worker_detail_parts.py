@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.style import Style
-
 from umbel_backend import states
 from umbel_backend.records import TaskRecord
 from umbel_console.render import worker_detail as drawing
 from umbel_console.render.context import DrawContext
-from umbel_console.render.line import Part
+from umbel_console.render.line import Part, part_title
 from umbel_console.screens.worker_detail_columns import Pair
 from umbel_console.session import Session
 from umbel_console.told import HeldTold, WorkerTold
@@ -28,16 +26,14 @@ QUESTIONS = {
 
 def titles(shown: str, counts: Mapping[str, int], draw: DrawContext) -> list[Part]:
     """Return the names of the parts with their counts, the one ``shown`` in brackets."""
-    parts = [Part(draw.cell(" "))]
-    for part in PARTS:
-        here = part == shown
-        words = f"[{part}]" if here else f" {part} "
-        text = draw.empty()
-        text.append_text(draw.cell(words, "accent" if here else "muted", bold=here))
-        text.append_text(draw.cell(f"{counts[part]:,} " if counts[part] else " ", "muted"))
-        text.stylize(Style(meta={"does": f"part.{part}"}))
-        parts.append(Part(text))
-    return parts
+    return [
+        Part(part_title(part, part == shown, counts[part], _role(part == shown), draw))
+        for part in PARTS
+    ]
+
+
+def _role(shown: bool) -> str:
+    return "accent" if shown else "foreground"
 
 
 def rows(part: str, answer: WorkerTold | None) -> Sequence[Any]:

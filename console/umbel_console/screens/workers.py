@@ -8,8 +8,16 @@ from textual.screen import Screen
 from umbel_backend.errors import UmbelError
 from umbel_backend.records import WorkerRecord
 from umbel_console.render import worker as cells
-from umbel_console.screens.figures import figure, name_column, state_column, text_column
+from umbel_console.render.worker_use import TREND_S
+from umbel_console.screens.figures import (
+    figure,
+    measure,
+    name_column,
+    state_column,
+    text_column,
+)
 from umbel_console.screens.narrowed_list import NarrowedListScreen
+from umbel_console.screens.worker_use import SLICE_S, agent_columns
 from umbel_console.session import Session
 from umbel_console.stores.narrowing import Facts
 from umbel_console.widgets.columns import Column
@@ -23,21 +31,9 @@ COLUMNS: tuple[Column[WorkerRecord], ...] = (
     name_column("worker", "WORKER", lambda worker: worker.hostname, width=16, most=36),
     state_column("status", cells.status_cell, tuple(cells.LOOKS), lambda worker: worker.status),
     figure("busy", "BUSY", 6, cells.load_cell, rank=0, by=lambda worker: worker.active),
-    figure(
-        "reserved",
-        "RESERVED",
-        8,
-        lambda worker, draw: cells.number_cell(worker.reserved, draw),
-        rank=6,
-        by=lambda worker: worker.reserved,
-    ),
-    figure(
-        "processed",
-        "PROCESSED",
-        10,
-        lambda worker, draw: cells.number_cell(worker.processed, draw),
-        rank=4,
-        by=lambda worker: worker.processed,
+    measure("reserved", "RESERVED", 8, lambda worker: worker.reserved, cells.number_cell, rank=6),
+    measure(
+        "processed", "PROCESSED", 10, lambda worker: worker.processed, cells.number_cell, rank=4
     ),
     figure("success", "SUCCESS", 7, cells.success_cell, rank=9, by=cells.success_share),
     figure(
@@ -49,14 +45,7 @@ COLUMNS: tuple[Column[WorkerRecord], ...] = (
         by=lambda worker: None if (share := cells.success_share(worker)) is None else 1 - share,
     ),
     figure("average", "AVG", 7, cells.average_cell, rank=5, by=lambda worker: worker.avg_runtime_s),
-    figure(
-        "p95",
-        "P95",
-        7,
-        lambda worker, draw: cells.seconds_cell(worker.p95_runtime_s, draw),
-        rank=7,
-        by=lambda worker: worker.p95_runtime_s,
-    ),
+    measure("p95", "P95", 7, lambda worker: worker.p95_runtime_s, cells.seconds_cell, rank=7),
     figure(
         "load",
         "LOAD",
@@ -124,11 +113,12 @@ class WorkersScreen(NarrowedListScreen):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._read_at = 0.0
+        self._knows_use = False
 
     def compose_table(self) -> RecordTable[WorkerRecord]:
         """Make the table."""
         return RecordTable(
-            COLUMNS,
+            (*COLUMNS[:-1], *agent_columns(self.session), COLUMNS[-1]),
             key=lambda record: record.hostname,
             draw=self.session.draw,
             moment=lambda record, now: int(now),
@@ -170,12 +160,18 @@ class WorkersScreen(NarrowedListScreen):
         try:
             stored = await history.workers(now - REMEMBERED_S)
             self.session.workers.remember(stored, await history.runtimes())
+            if not self._knows_use:
+                past = await history.worker_use(now - TREND_S, now, SLICE_S)
+                self._knows_use = True
+                self.session.agents.seed(past)
         except UmbelError as error:
             self.session.history_problem = str(error)
 
     def told(self) -> str:
         """Tell how many there are, and of how many that cannot be relied on."""
         records = self.session.workers.records()
+        if not records:
+            return "no worker seen"
         words = f"{self.session.workers.online()} of {len(records)} online"
         for status in ("late", "not answering", "offline"):
             count = sum(record.status == status for record in records)
@@ -187,9 +183,9 @@ class WorkersScreen(NarrowedListScreen):
         hidden = self.why_none_matches("workers", len(session.workers))
         if hidden is not None:
             return hidden
-        problems = session.problems()
-        if problems:
-            return problems[0]
-        if session.freshness.state != "live":
+        if session.freshness.state == "connecting":
             return f"Connecting to {session.broker}."
+        if session.freshness.state != "live":
+            # What is wrong stands below the table already.
+            return "No worker can be heard while the broker does not answer."
         return "No worker has been heard of. A running one shows here within two seconds."

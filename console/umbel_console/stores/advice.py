@@ -14,9 +14,8 @@ from enum import IntEnum
 
 from umbel_backend.records import WorkerRecord
 from umbel_console.stores.overview import MEASURED_S, QueueLoad
+from umbel_console.stores.serving import WORKING, messages_wait, who_serves
 
-WORKING = frozenset({"online", "late"})
-"""Status of workers whose slots count; one that drains takes nothing new."""
 TIGHT_PERCENT = 85
 """From here on waiting times rise steeply with every bit of load more."""
 FREE_SHARE = 0.8
@@ -107,11 +106,20 @@ class _Group:
 
 
 def advise(loads: Iterable[QueueLoad], workers: Iterable[WorkerRecord]) -> list[Advice]:
-    """Judge every group of queues that share workers, the worst first."""
+    """Judge every group of queues that share workers, the worst first.
+
+    Args:
+        loads: Of all queues.
+        workers: All that are known, those that do not work too.
+    """
+    loads, workers = list(loads), list(workers)
+    working = [each for each in workers if each.status in WORKING]
+    if not working and any(load.ready for load in loads):
+        return [_nobody_works(loads, workers)]
     found = [
         advice
-        for group in _groups(list(loads), [each for each in workers if each.status in WORKING])
-        if (advice := _judge(group)) is not None
+        for group in _groups(loads, working)
+        if (advice := _judge(group, workers)) is not None
     ]
     return sorted(found, key=lambda advice: (advice.verdict, -advice.more_slots, advice.queues))
 
@@ -129,15 +137,30 @@ def rounded_runtime(runtime_s: float) -> float:
     return round(runtime_s, max(0, digits))
 
 
-def _judge(group: _Group) -> Advice | None:
+def _nobody_works(loads: Sequence[QueueLoad], workers: Sequence[WorkerRecord]) -> Advice:
+    waiting = [load for load in loads if load.ready]
+    silent = sum(worker.status == "not answering" for worker in workers)
+    what = "No worker works"
+    if silent:
+        what += f", though {silent} may be at it without answering"
+    in_queues = "1 queue" if len(waiting) == 1 else f"{len(waiting)} queues"
+    return Advice(
+        verdict=Verdict.NO_CONSUMER,
+        queues=tuple(load.queue for load in waiting),
+        sentence=f"{what}: {messages_wait(sum(load.ready for load in waiting))} in {in_queues}",
+    )
+
+
+def _judge(group: _Group, workers: Sequence[WorkerRecord]) -> Advice | None:
     if not group.workers:
         if not group.ready:
             return None
-        waits = "message waits" if group.ready == 1 else "messages wait"
+        silent = who_serves(group.queues, workers).silent
+        what = "is consumed only by workers that do not answer" if silent else "has no consumer"
         return Advice(
             verdict=Verdict.NO_CONSUMER,
             queues=group.queues,
-            sentence=f"{group.name} has no consumer: {group.ready:,} {waits},"
+            sentence=f"{group.name} {what}: {messages_wait(group.ready)},"
             " and slots elsewhere do not help",
         )
     growth = group.growth

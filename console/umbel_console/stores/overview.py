@@ -40,10 +40,12 @@ RANGES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
-    """What ended in one slice of time, and how long it had run."""
+    """What was first seen in one slice of time, what ended, and how long that had run."""
 
     start: float
     end: float
+    seen: int = 0
+    """Tasks first heard of: by their sender's event, in a queue, or as a worker took them."""
     succeeded: int = 0
     failed: int = 0
     """FAILURE and LOST."""
@@ -62,8 +64,6 @@ class QueueCourse:
     name: str
     by_priority: Mapping[str, Sequence[int | None]]
     """Ready per broker step; None where there is no reading."""
-    in_rates: Sequence[float | None]
-    """Messages a second that came in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,8 @@ class FailureGroup:
     last_at: float
     counts: Sequence[int]
     """How many in each of `PARTS` equal parts of the range."""
+    is_lost: bool = False
+    """They are LOST: given up with their workers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from typing import Literal
 
 from umbel_backend.records import QueueRecord, WorkerRecord
 from umbel_console.stores.advice import Advice, Verdict
+from umbel_console.stores.serving import WORKING, messages_wait, who_serves
 
 GONE_S = 3_600.0
 """For how long a worker that went away is still mentioned."""
@@ -42,12 +43,14 @@ def problems(
     Args:
         sentences: What the session says is wrong with broker, recorder and database.
         workers: All that are known.
-        queues: All that are known.
+        queues: All that are known; none as long as the broker did not tell.
         advice: Of these, what asks for slots.
         now: Unix seconds.
     """
+    workers, queues = list(workers), list(queues)
     found = [Problem(f"umbel {n}", "bad", "umbel", words) for n, words in enumerate(sentences)]
-    found += [problem for queue in queues if (problem := _of_queue(queue)) is not None]
+    found += _of_all(workers, queues)
+    found += [problem for queue in queues if (problem := _of_queue(queue, workers)) is not None]
     found += [problem for worker in workers if (problem := _of_worker(worker, now)) is not None]
     found += [
         Problem(f"slots {each.queues[0]}", "warn", "slots", each.sentence, "queues")
@@ -57,7 +60,19 @@ def problems(
     return sorted(found, key=lambda problem: problem.weight != "bad")
 
 
-def _of_queue(queue: QueueRecord) -> Problem | None:
+def _of_all(workers: Sequence[WorkerRecord], queues: Sequence[QueueRecord]) -> list[Problem]:
+    """Say so where nobody works; without queues nothing is known yet."""
+    if not queues or any(worker.status in (*WORKING, "draining") for worker in workers):
+        return []
+    ready = sum(queue.ready for queue in queues)
+    silent = any(worker.status == "not answering" for worker in workers)
+    words = f"none of {len(workers)} {'answers' if silent else 'works'}"
+    words = words if workers else "none was seen"
+    words += f", {messages_wait(ready)}" if ready else ", and nothing waits"
+    return [Problem("workers", "bad" if ready else "warn", "workers", words, "workers")]
+
+
+def _of_queue(queue: QueueRecord, workers: Sequence[WorkerRecord]) -> Problem | None:
     waiting = f"{queue.ready:,} waiting"
     if queue.state == "no consumer" or queue.consumers == 0:
         weight: Weight = "bad" if queue.ready else "warn"
@@ -75,6 +90,10 @@ def _of_queue(queue: QueueRecord) -> Problem | None:
     if queue.state == "paused" and queue.ready:
         words = f"queue is paused, {waiting}"
         return Problem(f"queue {queue.name}", "warn", queue.name, words, "queues")
+    serving = who_serves([queue.name], workers)
+    if queue.ready and serving.silent and not serving.working:
+        words = f"only silent workers consume it, {waiting}"
+        return Problem(f"queue {queue.name}", "bad", queue.name, words, "queues")
     return None
 
 

@@ -12,6 +12,7 @@ from umbel_backend.events.fold import fold
 from umbel_backend.events.model import Event
 from umbel_backend.events.taken import Taken
 from umbel_backend.records import TaskRecord
+from umbel_console.stores.progress import Paces
 
 MOST_RECORDS = 20_000
 MOST_BYTES = 80_000_000
@@ -65,6 +66,8 @@ class TaskStore:
         self._complete_since = 0
         self.taken = Taken()
         """Tasks taken from each queue while this store watches."""
+        self.paces = Paces()
+        """How fast the tasks that tell it get on."""
         self.bytes = 0
         """Estimated size of what is held."""
         self.revision = 0
@@ -88,8 +91,13 @@ class TaskStore:
         """Return tasks of which an end is expected, the oldest first."""
         return [self._records[task_id] for task_id in islice(self._open, limit)]
 
-    def apply(self, events: Iterable[Event]) -> None:
-        """Fold task events, in the order they arrived; others are passed over."""
+    def apply(self, events: Iterable[Event], *, retold: bool = False) -> None:
+        """Fold task events, in the order they arrived; others are passed over.
+
+        Args:
+            events: From the capture, or of the agents' stream.
+            retold: They tell again, as agents do, what events tell too: they are not counted twice.
+        """
         records = self._records
         for event in events:
             task_id = event.id
@@ -97,7 +105,10 @@ class TaskStore:
                 continue
             old = records.get(task_id)
             new = fold(old, event)
-            self.taken.note(event, new)
+            if not retold:
+                self.taken.note(event, new)
+            if event.type == "umbel-progress" and new.progress is not None and not new.is_ready:
+                self.paces.note(task_id, event.at, new.progress)
             if new is not old:
                 self._put(old, new)
         self._shrink()
@@ -148,6 +159,8 @@ class TaskStore:
         self.counts[section_of(new)] += 1
         size = self._sizes[task_id] = _size(new)
         self.bytes += size
+        if self.paces and (new.is_ready or (old is not None and old.started_at != new.started_at)):
+            self.paces.forget(task_id)
         before, after = self._shelf(old), self._shelf(new)
         if before is not after:
             if before is not None:

@@ -16,6 +16,7 @@ from textual.widget import Widget
 from umbel_console.render.context import DrawContext
 from umbel_console.render.text import shortened
 from umbel_console.widgets.row_strip import text_strip
+from umbel_console.widgets.scroll_keys import SCROLL_KEYS
 
 
 class ChoiceList(Widget, can_focus=True):
@@ -26,10 +27,7 @@ class ChoiceList(Widget, can_focus=True):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j,down", "move(1)", "down", show=False),
-        Binding("k,up", "move(-1)", "up", show=False),
-        Binding("g,home", "move(-999)", "first", show=False),
-        Binding("G,end", "move(999)", "last", show=False),
+        *SCROLL_KEYS,
         Binding("enter", "choose", "choose", show=False),
     ]
     ALLOW_SELECT = False
@@ -79,9 +77,17 @@ class ChoiceList(Widget, can_focus=True):
         """Keep the cursor in sight."""
         self.refresh()
 
-    def action_move(self, by: int) -> None:
+    def action_step(self, by: int) -> None:
         """Move the cursor."""
         self.show(self._lines, self.cursor + by)
+
+    def action_page(self, by: int) -> None:
+        """Move the cursor by what is shown."""
+        self.action_step(by * max(1, self.size.height - 1))
+
+    def action_edge(self, to: int) -> None:
+        """Move the cursor to the first line or the last."""
+        self.action_step(to * len(self._lines))
 
     def action_choose(self) -> None:
         """Choose the line under the cursor."""
@@ -98,9 +104,9 @@ class ChoiceList(Widget, can_focus=True):
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """Move on."""
         event.stop()
-        self.action_move(1)
+        self.action_step(1)
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
         """Move back."""
         event.stop()
-        self.action_move(-1)
+        self.action_step(-1)

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from rich.segment import Segment
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
@@ -16,6 +16,7 @@ from textual.strip import Strip
 from umbel_console.render.context import DrawContext
 from umbel_console.render.document import DocLine, Layout
 from umbel_console.widgets.row_strip import changed_span, text_strip
+from umbel_console.widgets.scroll_keys import SCROLL_KEYS
 
 
 class DocumentView(ScrollView, can_focus=True, inherit_bindings=False):
@@ -26,14 +27,7 @@ class DocumentView(ScrollView, can_focus=True, inherit_bindings=False):
     """
 
     ALLOW_SELECT = False
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j,down", "step(1)", "down", show=False),
-        Binding("k,up", "step(-1)", "up", show=False),
-        Binding("pagedown", "page(1)", "page down", show=False),
-        Binding("pageup", "page(-1)", "page up", show=False),
-        Binding("g,home", "edge(-1)", "top", show=False),
-        Binding("G,end", "edge(1)", "bottom", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*SCROLL_KEYS]
     DEFAULT_CSS = """
     DocumentView {
         height: 1fr; width: 1fr; padding: 0 1;
@@ -67,7 +61,7 @@ class DocumentView(ScrollView, can_focus=True, inherit_bindings=False):
     @property
     def plain(self) -> str:
         """What the whole document reads."""
-        return "\n".join(line.text.plain for line in self._lines)
+        return "\n".join(line.plain for line in self._lines)
 
     def show(self, lines: Sequence[DocLine], *, cursor: str | None = None) -> None:
         """Show ``lines`` instead; the place one has scrolled to stays.
@@ -76,20 +70,21 @@ class DocumentView(ScrollView, can_focus=True, inherit_bindings=False):
             lines: From the top.
             cursor: The key to put the cursor on if it is on none of these lines.
         """
-        self._lines = lines
+        is_same, self._lines = lines is self._lines, lines
         keys = self._keys()
         if self._cursor not in keys:
             self._cursor = cursor if cursor in keys else next(iter(keys), None)
-        self._fit()
+        self._fit(again=not is_same)
 
     def home(self) -> None:
         """Go back to the top, the cursor included."""
         self._cursor = None
         self.scroll_to(y=0, animate=False, immediate=True)
 
-    def _fit(self) -> None:
-        self._width = max(1, self.scrollable_content_region.width)
-        self._layout = Layout(self._lines, self._width)
+    def _fit(self, *, again: bool = True) -> None:
+        before, self._width = self._width, max(1, self.scrollable_content_region.width)
+        if again or before != self._width:
+            self._layout = Layout(self._lines, self._width)
         self.virtual_size = Size(self._width, len(self._layout))
         self._refresh_changed()
 

@@ -84,8 +84,11 @@ class FilterPane(TypingPane):
         """Show it and take the keys."""
         if not self.is_open:
             self.query_one(PaneList).home()
-        self.add_class("-open")
-        self.look_again(is_new=True)
+            self.add_class("-open")
+            self._said = ""
+            self.count_anew(forget=True)
+            self._tick()
+            self._show()
         self._take_keys()
 
     def close(self) -> None:
@@ -106,6 +109,8 @@ class FilterPane(TypingPane):
 
     def _show(self) -> None:
         text, _ = self._filter_text()
+        shown = self.query_one(PaneList)
+        is_whole = self._facets is not None or bool(self._problem)
         found = rows(
             text,
             self._facets,
@@ -114,8 +119,10 @@ class FilterPane(TypingPane):
             narrowed=self._narrowed,
             expanded=self._expanded,
             views=self._read_views(),
+            kept=shown.row,
+            unknown="not counted" if self._problem else "counting …",
         )
-        self.query_one(PaneList).show(found)
+        shown.show(found, is_whole=is_whole)
         self._show_title()
         self._show_said()
 
@@ -147,6 +154,7 @@ class FilterPane(TypingPane):
         """Choose the row under the cursor, or choose it no longer."""
         row = self.query_one(PaneList).row
         if row is None:
+            self.say("Nothing is under the cursor yet: the tasks are being counted.")
             return
         match row.kind:
             case "value":

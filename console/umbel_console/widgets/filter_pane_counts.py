@@ -46,7 +46,9 @@ class CountingPane(Vertical):
         self._narrowed = ""
         self._next_count = 0.0
         self._is_counting = False
-        self._is_new = True
+        self._number = 0
+        """Of the filter that is to be counted; a count of an earlier one is not shown."""
+        self._counted = -1
 
     def on_mount(self) -> None:
         """Count by and by while the pane is open."""
@@ -57,10 +59,18 @@ class CountingPane(Vertical):
         """Whether it can be seen."""
         return self.has_class("-open")
 
-    def count_anew(self) -> None:
-        """Count at once, because the filter is another one; values are ordered by number again."""
-        self._is_new = True
+    def count_anew(self, *, forget: bool = False) -> None:
+        """Count as soon as possible, because the filter is another one.
+
+        Args:
+            forget: Show nothing counted before, and order the values by their number again.
+        """
+        self._number += 1
         self._next_count = 0.0
+        if forget:
+            self._facets = None
+            self._problem = ""
+            self._order.forget()
 
     def _show(self) -> None:
         """Show what was counted."""
@@ -81,24 +91,28 @@ class CountingPane(Vertical):
     async def _count_again(self) -> None:
         """Count, show, and decide when the next time is."""
         begun, begun_cpu = time.monotonic(), time.thread_time()
-        self._next_count = begun + EVERY_S
-        is_new, self._is_new = self._is_new, False
+        number, is_new = self._number, self._number != self._counted
         spans = [preset.span(self._session.clock()) for preset in PRESETS]
         try:
-            self._facets = await self._count(self._groups, spans) or self._facets
-            self._problem = ""
-            if is_new:
-                self._order.forget()
+            found = await self._count(self._groups, spans)
+            problem = ""
         except UmbelError as error:
-            self._problem = str(error)
+            found, problem = None, str(error)
         finally:
             self._is_counting = False
-        if self._next_count:
-            # Live tasks are counted on the loop, the database works elsewhere.
-            pause_s = (time.thread_time() - begun_cpu) / SHARE
-            if self._mode == "history":
-                pause_s = max(DATABASE_EVERY_S, 4 * (time.monotonic() - begun))
-            self._next_count = begun + max(EVERY_S, pause_s)
+        if number != self._number:
+            self._tick()
+            return
+        self._problem = problem
+        if found is not None:
+            if is_new:
+                self._order.narrow()
+            self._facets, self._counted = found, number
+        # Live tasks are counted on the loop, the database works elsewhere.
+        pause_s = (time.thread_time() - begun_cpu) / SHARE
+        if self._mode == "history":
+            pause_s = max(DATABASE_EVERY_S, 4 * (time.monotonic() - begun))
+        self._next_count = begun + max(EVERY_S, pause_s)
         if self.is_open:
             self._show()
 
@@ -108,7 +122,7 @@ class CountingPane(Vertical):
         if self._narrowed:
             title.append(Part(draw.cell(f"/{self._narrowed}", "accent"), 1))
         if facets is None:
-            words = "counting"
+            words = "not counted" if self._problem else draw.glyph("counting …", "counting")
         elif self._mode == "tasks":
             words = f"{facets.counted:,} live"
         elif "" in facets.capped:

@@ -15,6 +15,8 @@ from umbel_console.widgets.filter_pane_rows import Row, row_text
 from umbel_console.widgets.row_strip import changed_span, text_strip
 
 WHEEL_ROWS = 3
+NOWHERE = -1
+"""Place of a cursor that is on no row yet."""
 
 
 class PaneList(Widget, can_focus=True):
@@ -40,35 +42,39 @@ class PaneList(Widget, can_focus=True):
         self._draw_context = draw
         self._tell = moved
         self._rows: Sequence[Row] = ()
-        self._at = 0
+        self._at = NOWHERE
         self._top = 0
         self._lines: list[Strip] = []
-        self._was_moved = False
 
     @property
     def row(self) -> Row | None:
-        """The row under the cursor; None if none can be reached."""
-        if self._at < len(self._rows) and self._rows[self._at].can_be_reached:
+        """The row under the cursor; None if it is on none."""
+        if 0 <= self._at < len(self._rows) and self._rows[self._at].can_be_reached:
             return self._rows[self._at]
         return None
 
     def home(self) -> None:
-        """Keep the cursor on the first row, whatever comes, until it is moved."""
-        self._was_moved = False
-        self._at = self._top = 0
+        """Take the cursor off its row: the next rows to choose from have it on the first."""
+        self._at, self._top = NOWHERE, 0
 
-    def show(self, rows: Sequence[Row]) -> None:
-        """Show ``rows`` instead; the cursor stays on its row, on the same line of the screen."""
-        before, line = self.row if self._was_moved else None, self._at - self._top
+    def show(self, rows: Sequence[Row], *, is_whole: bool = True) -> None:
+        """Show ``rows`` instead; the cursor stays on its row, on the same line of the screen.
+
+        Args:
+            rows: From the top.
+            is_whole: False while others are to come before these: a cursor that is nowhere stays so.
+        """
+        before, line = self.row, self._at - self._top
         self._rows = rows
-        if before is None:
-            self._at = self._top = 0
         if before is not None:
             same = (n for n, row in enumerate(rows) if row.key == before.key)
             near = (n for n, row in enumerate(rows) if n >= self._at and row.group == before.group)
-            self._at = next(same, next(near, self._at))
+            self._at = self._reached(next(same, next(near, min(self._at, len(rows) - 1))), 1)
             self._top = self._at - line
-        self._at = self._reached(min(self._at, len(rows) - 1), 1)
+        elif is_whole:
+            self._at, self._top = self._reached(0, 1), 0
+        else:
+            self._at, self._top = NOWHERE, 0
         self._scroll()
         self.redraw()
 
@@ -176,22 +182,18 @@ class PaneList(Widget, can_focus=True):
             for n in way:
                 if 0 <= n < len(rows) and rows[n].can_be_reached:
                     return n
-        return 0
+        return NOWHERE
 
     def _moved(self) -> None:
-        self._was_moved = True
         self._scroll()
         self.redraw()
         self._tell()
 
     def _scroll(self) -> None:
         height = max(1, self.size.height)
-        first = self._at - 1 if self._at and self._rows[self._at - 1 : self._at] else self._at
         # The title above a first row is scrolled in with it.
-        wanted = (
-            first if first >= 0 and self._rows and self._rows[first].kind == "head" else self._at
-        )
-        self._top = min(self._top, wanted)
+        has_title = self._at > 0 and self._rows[self._at - 1].kind == "head"
+        self._top = min(self._top, max(0, self._at - has_title))
         self._top = max(self._top, self._at - height + 1)
         self._top = max(0, min(self._top, len(self._rows) - height))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -11,10 +11,11 @@ from rich.text import Text
 from umbel_backend import states
 from umbel_backend.filters.edit import FilterText, Stance
 from umbel_backend.filters.tree import Pattern, quote
+from umbel_console.render.choice import check_box, radio
 from umbel_console.render.context import DrawContext
 from umbel_console.render.state import LOOKS, UNKNOWN
 from umbel_console.render.text import clean_cell, cut, cut_head, width_of
-from umbel_console.stores.facets import Facets, Values
+from umbel_console.stores.facets import Facets
 from umbel_console.stores.views import View
 from umbel_console.widgets.time_picker import PRESETS, Preset, chosen_preset, chosen_times
 
@@ -32,7 +33,6 @@ TITLES: Final = {
     "exc": "Error",
 }
 NOT_KNOWN: Final = "(not known)"
-_SIGNS: Final[Mapping[Stance | None, str]] = {None: "[ ]", "included": "[x]", "excluded": "[-]"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,8 @@ class Row:
     def key(self) -> tuple[str, str, str | None]:
         """What the cursor stays on."""
         name = self.value if self.kind == "value" else self.label
+        if self.kind == "more":
+            name = None  # Its label is a number that changes.
         return self.kind, self.group, name
 
     @property
@@ -81,29 +83,45 @@ class Row:
 class Order:
     """The order of values in each group: by their number when counted first, then as it was.
 
-    Numbers change while one reads; lines that change their place cannot be read.
+    Numbers change while one reads; lines that change their place cannot be read, nor chosen with
+    certainty. So a value that comes later stands behind the others.
     """
 
     def __init__(self) -> None:
         self._places: dict[str, dict[str | None, int]] = {}
+        self._shown: dict[str, set[str | None]] = {}
 
     def forget(self) -> None:
         """Order by number again, at the next count."""
         self._places.clear()
+        self._shown.clear()
+
+    def narrow(self) -> None:
+        """Show only values that the next count finds, in the order they have."""
+        self._shown.clear()
+
+    def keep(self, group: str, value: str | None) -> None:
+        """Show ``value`` too, whatever the next count finds."""
+        self._shown.setdefault(group, set()).add(value)
 
     def seen(self, group: str) -> list[str | None]:
-        """Return the values that were shown before: one without tasks now keeps its line."""
-        return list(self._places.get(group, ()))
+        """Return the values that are shown: one without tasks now keeps its line."""
+        return list(self._shown.get(group, ()))
 
     def sorted(self, group: str, values: Iterable[str | None]) -> list[str | None]:
         """Return ``values``, which come with the most frequent first, in the order of the group."""
+        values = list(values)
         places = self._places.setdefault(group, {})
-        for value in values:
+        for value in _as_they_come(group, values):
             places.setdefault(value, len(places))
-        if group == "state":
-            ranks = {state: rank for rank, state in enumerate(states.ALL)}
-            return sorted(places, key=lambda value: ranks.get(value or "", len(ranks)))
-        return sorted(values, key=lambda value: (value is None, places[value]))
+        self._shown[group] = set(values)
+        return sorted(values, key=places.__getitem__)
+
+
+def _as_they_come(group: str, values: Iterable[str | None]) -> list[str | None]:
+    """Return values in the order in which they get their places; "not known" is the last of them."""
+    ranks = {state: rank for rank, state in enumerate(states.ALL)} if group == "state" else {}
+    return sorted(values, key=lambda value: (value is None, ranks.get(value or "", len(ranks))))
 
 
 def rows(
@@ -115,6 +133,8 @@ def rows(
     narrowed: str = "",
     expanded: frozenset[str] = frozenset(),
     views: Sequence[tuple[View, str]] = (),
+    kept: Row | None = None,
+    unknown: str = "counting …",
 ) -> list[Row]:
     """Return the lines of the pane.
 
@@ -126,11 +146,20 @@ def rows(
         narrowed: Only values that hold this are shown.
         expanded: Groups of which more than `FEW` values are shown.
         views: Views, each with the mistake in its filter.
+        kept: The line under the cursor, which stays whatever was counted.
+        unknown: What stands in the place of values while ``facets`` is None.
     """
     found: list[Row] = []
+    if facets is None:
+        found.append(Row("note", "", unknown))
     for group in groups:
-        values = () if facets is None else facets.by_field.get(group, ())
-        found += _group(group, values, text, facets, order, narrowed, group in expanded)
+        if facets is None:
+            break
+        wanted = set() if text is None else {named or None for named in text.values(group)}
+        if kept is not None and kept.kind == "value" and kept.group == group:
+            order.keep(group, kept.value)
+            wanted.add(kept.value)
+        found += _group(group, text, facets, order, narrowed, group in expanded, wanted)
     if not narrowed:
         found += _times(text, facets)
     found += _views(views, narrowed)
@@ -141,25 +170,27 @@ def rows(
 
 def _group(
     group: str,
-    values: Values,
     text: FilterText | None,
-    facets: Facets | None,
+    facets: Facets,
     order: Order,
     narrowed: str,
     is_expanded: bool,
+    wanted: set[str | None],
 ) -> list[Row]:
-    numbers = {**dict.fromkeys(order.seen(group), 0), **dict(values)}
-    for named in () if text is None else text.values(group):
-        if not any(_same(named, value) for value in numbers):
-            numbers[named or None] = 0
+    numbers = dict(facets.by_field.get(group, ()))
+    # What is on screen, under the cursor or chosen keeps a line, without tasks too.
+    kept = [value for value in order.seen(group) if value not in numbers]
+    numbers |= dict.fromkeys(kept, 0)
+    for value in sorted(wanted, key=str):
+        if not any(_same(value, other) for other in numbers):
+            numbers[value] = 0
     ordered = order.sorted(group, numbers)
     if narrowed:
         ordered = [v for v in ordered if narrowed.lower() in (v or NOT_KNOWN).lower()]
-    is_capped = facets is not None and bool({group, ""} & facets.capped)
+    is_capped = bool({group, ""} & facets.capped)
     most = MOST if is_expanded or narrowed or group == "state" else FEW
-    shown = ordered[:most]
-    # What is chosen can always be seen, so that it can be undone.
-    shown += [v for v in ordered[most:] if text is not None and text.stance(group, v)]
+    chosen = {v for v in ordered if text is not None and text.stance(group, v)}
+    shown = [*ordered[:most], *(v for v in ordered[most:] if v in wanted or v in chosen)]
     if not shown:
         return []
     made = [Row("head", group, TITLES.get(group, group), at_least=is_capped)]
@@ -220,7 +251,8 @@ def row_text(row: Row, draw: DrawContext, width: int, *, has_cursor: bool) -> Te
         title = draw.cell(f" {cut(clean_cell(row.label), width - 18)}", "accent", bold=True)
         return _ends(title, draw.cell("of the newest " if row.at_least else "", "muted"), width)
     if row.kind == "note":
-        return draw.cell(f" {cut(clean_cell(row.label), width - 2, unicode=draw.unicode)}", "muted")
+        words = clean_cell(row.label, unicode=draw.unicode)
+        return draw.cell(f" {cut(words, width - 2, unicode=draw.unicode)}", "muted")
     lead = draw.cell(draw.glyph("▌", ">") if has_cursor else " ", "accent")
     line = draw.empty().append_text(lead).append_text(_sign(row, draw))
     right = _number(row, draw)
@@ -230,11 +262,9 @@ def row_text(row: Row, draw: DrawContext, width: int, *, has_cursor: bool) -> Te
 
 def _sign(row: Row, draw: DrawContext) -> Text:
     if row.kind == "value":
-        role = {"included": "accent", "excluded": "bad"}.get(row.stance or "", "muted")
-        return draw.cell(f"{_SIGNS[row.stance]} ", role, bold=row.stance is not None)
+        return check_box(row.stance, draw)
     if row.kind == "preset":
-        is_on = row.stance is not None
-        return draw.cell("(x) " if is_on else "( ) ", "accent" if is_on else "muted", bold=is_on)
+        return radio(row.stance is not None, draw)
     if row.kind == "view" and row.problem:
         return draw.cell(" !  ", "warn", bold=True)
     return draw.cell("    ")

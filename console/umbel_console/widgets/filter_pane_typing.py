@@ -88,8 +88,8 @@ class TypingPane(CountingPane):
             return None, f"{error.problem}: mend the filter first."
 
     def _take_keys(self) -> None:
-        """Give the keys to the list, before the next one is looked at."""
-        self.screen.set_focus(self.query_one(PaneList))
+        """Give the keys to the list."""
+        self.query_one(PaneList).focus()
 
     # What is said
 

@@ -12,7 +12,13 @@ from textual.containers import Vertical
 
 from umbel_backend.records import Gap
 from umbel_console.render.context import DrawContext
-from umbel_console.render.histogram import axis_line, bars_line, marks_line, slices_in
+from umbel_console.render.histogram import (
+    axis_line,
+    bars_line,
+    caption_of,
+    marks_line,
+    slices_in,
+)
 from umbel_console.render.line import Part
 from umbel_console.widgets.line import Line
 
@@ -21,10 +27,12 @@ if TYPE_CHECKING:
 
 TALL = 30
 """Lines of a terminal from which on marks and axis are shown too."""
+CAPTION = 30
+"""Cells beside the bars, where there is only their line, to say what they tell."""
 
 
 class HistogramStrip(Vertical):
-    """Three lines, or one on a low terminal; none while there is nothing to draw.
+    """Bars, marks and axis, or on a low terminal one line; none while there is nothing to draw.
 
     Args:
         draw: Makes the context to draw with.
@@ -51,7 +59,7 @@ class HistogramStrip(Vertical):
     @property
     def most_slices(self) -> int:
         """How many bars there is room for."""
-        return slices_in(self._width)
+        return slices_in(self._width - (CAPTION if self.has_class("-low") else 0))
 
     def show(self, histogram: Histogram | None, gaps: Sequence[Gap]) -> None:
         """Draw ``histogram``, with ``gaps`` of the same time; None draws nothing."""
@@ -64,6 +72,11 @@ class HistogramStrip(Vertical):
         if self._shown is None:
             return
         draw, width = self._draw(), self._width
+        if self.has_class("-low"):
+            bars = Part(bars_line(self._shown, draw, width - CAPTION))
+            caption = Part(caption_of(self._shown, draw), 1, right=True)
+            self.query_one("#bars", Line).show([bars, caption])
+            return
         self._put("bars", bars_line(self._shown, draw, width))
         self._put("marks", marks_line(self._shown, self._gaps, draw, width))
         self._put("axis", axis_line(self._shown, draw, width))

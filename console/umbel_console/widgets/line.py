@@ -44,9 +44,8 @@ class Line(Widget):
         """Show ``parts`` instead."""
         before, self._parts = self._parts, parts
         strip, style = self._strip, self._style
-        if strip is None or strip.cell_length != self.size.width or style != self.rich_style:
-            self._draw()
-        elif not _look_alike(before, parts):
+        is_old = strip is None or strip.cell_length != self.size.width
+        if is_old or style != self.rich_style or not _look_alike(before, parts):
             self._draw()
 
     def render_line(self, y: int) -> Strip:

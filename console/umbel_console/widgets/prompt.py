@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import ClassVar
 
-from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Input
@@ -38,23 +37,6 @@ class Prompt(Input):
         self.cursor_blink = False
         self._past: list[str] = []
         self._place = 0
-
-    def focus(self, scroll_visible: bool = True) -> Self:
-        """Take the keys at once, not after those that are on their way already."""
-        self.screen.set_focus(self, scroll_visible)
-        return self
-
-    async def on_key(self, event: events.Key) -> None:
-        """Do what a key is bound to here before the key after it is looked at.
-
-        Textual looks up bindings in the app, behind the characters typed meanwhile: of ``ab``,
-        backspace and ``c`` sent at once it would make ``ab``.
-        """
-        bound = None if event.is_printable else self.screen.active_bindings.get(event.key)
-        if bound is not None and bound.node is self and bound.enabled:
-            event.stop()
-            event.prevent_default()
-            await self.run_action(bound.binding.action)
 
     def remember(self, text: str) -> None:
         """Keep ``text`` for the up key."""

@@ -10,7 +10,9 @@ import pytest
 
 from umbel_backend.broker.answers import Held, HeldTask, WorkerAnswer
 from umbel_backend.broker.routing import Binding
+from umbel_backend.events.agent_stream_upkeep import GroupStanding, StreamStanding
 from umbel_backend.records import MessageRecord, QueueRecord, WorkerRecord
+from umbel_console.cli.agent_facts import AgentFacts
 from umbel_console.cli.doctor_checks import examine
 from umbel_console.cli.evidence import Evidence
 from umbel_console.cli.findings import Finding, worst
@@ -179,3 +181,84 @@ def test_a_worker_that_was_heard_a_moment_ago_but_does_not_answer_is_not_called_
     assert status(silent_s=4000, pool="solo", active=1) == "not answering"
     assert status(stopped_at=time.time()) == "offline"
     assert merged("w1@h", None, WorkerAnswer(hostname="w1@h")).status == "online"
+
+
+# The agent
+
+
+def with_agent(**fields: Any) -> dict[str, Any]:
+    return {"agent": "0.1.0", "capabilities": ("stream", "logs"), **fields}
+
+
+def standing(length: int, *groups: GroupStanding) -> AgentFacts:
+    return AgentFacts(standing=StreamStanding(length, NOW - 60, NOW, groups))
+
+
+def group(name: str = "recorder:here", behind: int | None = 0) -> GroupStanding:
+    return GroupStanding(name, behind, 0, 0.1, "1-0")
+
+
+def test_a_worker_without_the_agent_is_named_with_how_to_install_it() -> None:
+    (finding,) = found(evidence(), "agent")
+    assert finding.level == "advice"
+    assert "needs umbel_agent in worker w1@h" in finding.detail
+    assert "umbel_agent.install(app)" in str(finding.fix)
+    assert found(evidence(record=with_agent()), "agent")[0].level == "ok"
+
+
+def test_an_agent_that_lost_records_is_a_warning() -> None:
+    findings = found(evidence(record=with_agent(agent_dropped=12)), "agent")
+    assert [each.level for each in findings] == ["ok", "warning"]
+    assert "w1@h 12" in findings[1].detail
+
+
+@pytest.mark.parametrize(
+    ("given", "level"),
+    [
+        (evidence(visibility_timeout_s=60.0), "warning"),
+        (evidence(record=with_agent(leases=False), visibility_timeout_s=60.0), "warning"),
+        (evidence(record=with_agent(leases=True), visibility_timeout_s=60.0), "ok"),
+        (evidence(record=with_agent(leases=True, visibility_timeout_s=45.0)), "ok"),
+        (evidence(), "advice"),
+    ],
+)
+def test_a_short_visibility_timeout_is_safe_with_leases_only(given: Evidence, level: str) -> None:
+    (finding,) = found(given, "leases")
+    assert finding.level == level
+    assert level == "ok" or "leases=True" in str(finding.fix)
+
+
+def test_leases_in_some_workers_only_are_not_enough() -> None:
+    given = evidence(record=with_agent(leases=True), visibility_timeout_s=1_000.0)
+    other = WorkerRecord(hostname="w2@h")
+    answers = {**given.answers, "w2@h": WorkerAnswer(hostname="w2@h")}
+    given.asked = Asked([*given.workers, other], answers)
+    (finding,) = found(given, "leases")
+    assert finding.level == "advice"
+    assert "but not in w2@h" in finding.detail
+
+
+@pytest.mark.parametrize(
+    ("agents", "level"),
+    [
+        (standing(1_000, group()), "ok"),
+        (standing(90_000, group(behind=50_000)), "warning"),
+        (standing(190_000, group(behind=0), group("recorder:other", 180_000)), "warning"),
+        (standing(1_000), "advice"),
+        (AgentFacts(), "warning"),
+        (AgentFacts(problem="Redis cannot be reached."), "unknown"),
+    ],
+)
+def test_the_stream_is_looked_at_where_there_are_agents(agents: AgentFacts, level: str) -> None:
+    given = evidence(record=with_agent(), agents=agents, installation="here")
+    assert [each.level for each in found(given, "stream")] == [level]
+    assert found(evidence(agents=agents), "stream") == []
+
+
+def test_a_redis_that_is_nearly_full_is_a_warning() -> None:
+    def told(used: int) -> list[Finding]:
+        return found(evidence(memory={"maxmemory": 100, "used_memory": used}), "memory")
+
+    assert [each.level for each in told(85)] == ["warning"]
+    assert told(50) == []
+    assert found(evidence(memory={"maxmemory": 0, "used_memory": 85}), "memory") == []

@@ -1,0 +1,190 @@
+"""``umbel retry``: tasks that ended run again, by their exact message or with new arguments."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from typing import Any
+
+import click
+
+from umbel_backend import states
+from umbel_backend.acts.operator import Door
+from umbel_backend.acts.outcome import Outcome
+from umbel_backend.acts.pace import DEFAULT_RATE, Pace, creating_pace
+from umbel_backend.acts.resend import Edited
+from umbel_backend.acts.retry import MAY_RUN_TWICE, Retrier
+from umbel_backend.acts.roles import Role
+from umbel_backend.acts.selection import in_history
+from umbel_backend.db.query import run
+from umbel_backend.db.statements import tasks
+from umbel_backend.db.tables import task
+from umbel_backend.errors import InvalidValue, NotPermitted
+from umbel_backend.filters.tree import Filter
+from umbel_backend.records import TaskRecord
+from umbel_console.cli.acts import (
+    ActOptions,
+    act_options,
+    at_work,
+    carried_out,
+    confirmed,
+    filter_option,
+    named_once,
+    show,
+)
+from umbel_console.cli.filter_words import read_filter
+from umbel_console.cli.output import plain, print_note
+from umbel_console.cli.session import Session
+
+
+@click.command()
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@filter_option
+@click.option(
+    "--args", "args_text", metavar="JSON", help="Other positional arguments, as an array."
+)
+@click.option("--kwargs", "kwargs_text", metavar="JSON", help="Other keyword arguments, an object.")
+@act_options
+@click.pass_obj
+def retry(
+    session: Session,
+    /,
+    ids: tuple[str, ...],
+    filter_text: str | None,
+    args_text: str | None,
+    kwargs_text: str | None,
+    **given: Any,
+) -> int:
+    """Retry tasks that ended, by ID or by --filter.
+
+    The exact message is sent again, to the same queue with the same priority. Where it was not kept,
+    nothing is guessed: --args and --kwargs send a new one. A task that ended as SUCCESS, REVOKED or
+    LOST may do the same for the second time and needs --yes; of those a --filter takes only what it
+    names by state:.
+    """
+    options = ActOptions(**given)
+    targets = named_once(ids, filter_text)
+    edit = Edited(json_array("--args", args_text), json_object("--kwargs", kwargs_text))
+    if not edit.is_empty and len(targets) != 1:
+        raise click.UsageError("--args and --kwargs are for one task, named by its id.")
+    chosen = None if filter_text is None else read_filter([filter_text], session.context)
+    with at_work(session) as (door, cluster):
+        records = _records(door, targets, chosen, filter_text or "")
+        if chosen is not None:
+            targets = list(records)
+        if not targets:
+            show([], options)
+            print_note("No task that has ended matches.")
+            return 0
+        # Whoever may not is told before they are asked.
+        if not options.dry_run:
+            door.job("retry", targets, reason=options.reason)
+        _warn(records, edit)
+        twice = options.yes or (sys.stdin.isatty() and sys.stderr.isatty())
+        retrier = Retrier(door, cluster, edit=edit, twice=twice)
+        try:
+            if options.dry_run:
+                plans = retrier.plan(targets)
+                show([_planned(target, plan) for target, plan in plans.items()], options)
+                return 0
+            if not confirmed(session.context, "Retry", targets, options, chosen is not None):
+                print_note("Nothing was done.")
+                return 1
+            pace = pace_for(door, options)
+            outcomes = retrier.retry(targets, options.reason, pace)
+            rows, code = carried_out(outcomes, targets, lambda: retrier.job, "Retrying")
+            show(rows, options)
+            return code
+        finally:
+            retrier.close()
+
+
+def pace_for(door: Door, options: ActOptions) -> Pace:
+    """Return how fast acts may create work.
+
+    Raises:
+        NotPermitted: Unlimited is for admins.
+    """
+    rate = DEFAULT_RATE if options.rate is None else options.rate
+    if rate == 0 and not door.role.reaches(Role.ADMIN):
+        raise NotPermitted(f"--rate 0 needs an admin, and {door.identity.name} is none.")
+    return creating_pace(door.engine, door.identity.name, rate)
+
+
+def json_array(option: str, text: str | None) -> list[Any] | None:
+    """Return the array that an option's JSON holds.
+
+    Raises:
+        InvalidValue: It is none.
+    """
+    value = _json(option, text)
+    if value is None or isinstance(value, list):
+        return value
+    raise InvalidValue(f"{option} has to be a JSON array, like '[1, \"two\"]'.")
+
+
+def json_object(option: str, text: str | None) -> dict[str, Any] | None:
+    """Return the object that an option's JSON holds.
+
+    Raises:
+        InvalidValue: It is none.
+    """
+    value = _json(option, text)
+    if value is None or isinstance(value, dict):
+        return value
+    raise InvalidValue(f"{option} has to be a JSON object, like '{{\"row\": 7}}'.")
+
+
+def _json(option: str, text: str | None) -> Any:
+    if text is None:
+        return None
+    try:
+        value = json.loads(text, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise InvalidValue(f"{option} is not JSON: {error}.") from None
+    return [] if value is None and option == "--args" else {} if value is None else value
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no number that JSON has")
+
+
+def _records(door: Door, ids: list[str], chosen: Filter | None, text: str) -> dict[str, TaskRecord]:
+    if chosen is None:
+        return run(door.engine, tasks.by_ids(ids))
+    where = task.c.finished_at.is_not(None)
+    found = {record.id: record for record in in_history(door.engine, chosen, where)}
+    if "state:" in text:
+        return found
+    kept = {each: record for each, record in found.items() if record.state not in MAY_RUN_TWICE}
+    left_out = len(found) - len(kept)
+    if left_out:
+        print_note(
+            f"{left_out:,} that ended as SUCCESS, REVOKED or LOST are left out; name them by state:."
+        )
+    return kept
+
+
+def _warn(records: dict[str, TaskRecord], edit: Edited) -> None:
+    counts = Counter(r.state for r in records.values() if r.state in MAY_RUN_TWICE)
+    for state, count in counts.items():
+        what = "ran to its end" if state == states.SUCCESS else "may have run in part"
+        noun = "task" if count == 1 else "tasks"
+        print_note(f"{count:,} {noun} ended as {state}: what {what} may be done twice.")
+    if edit.is_empty:
+        return
+    for record in records.values():
+        whole = "" if record.args_complete else " (cut)"
+        print_note(plain(f"The arguments were{whole}: {record.args or '–'} {record.kwargs or ''}"))
+
+
+def _planned(target: str, plan: Any) -> dict[str, Any]:
+    if isinstance(plan, Outcome):
+        return {
+            "target": target,
+            "outcome": "dry run",
+            "detail": f"would be refused: {plan.detail}",
+        }
+    detail = f"would be sent: {plan.words}. {plan.warning}".strip()
+    return {"target": target, "outcome": "dry run", "detail": detail}

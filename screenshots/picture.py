@@ -10,6 +10,10 @@ from itertools import groupby
 
 import pyte
 from pyte.screens import Char
+from rich.cells import cell_len
+from rich.color import Color, ColorType
+from rich.style import Style
+from textual.strip import Strip
 
 CELL_W, CELL_H, MARGIN = 8.4, 18.0, 14.0
 FONT = "'DejaVu Sans Mono', Menlo, Consolas, monospace"
@@ -24,6 +28,16 @@ NAMED: Mapping[str, str] = {
     "white": "#d3dae1",
 }
 """The colours pyte names, as a terminal of today shows them."""
+BRIGHT: Mapping[str, str] = {
+    "black": "#7f8b97",
+    "red": "#ef6b6b",
+    "green": "#9ccc65",
+    "brown": "#f0cc66",
+    "blue": "#8ec0ff",
+    "magenta": "#e0a8e0",
+    "cyan": "#6fe0e5",
+    "white": "#ffffff",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +67,20 @@ def frame_of(screen: pyte.Screen, *, colour: str, ground: str) -> Frame:
         cells = [(x, row[x], _look(row[x], colour, ground)) for x in range(screen.columns)]
         lines.append(tuple(_runs(cells)))
     return Frame(screen.columns, tuple(lines))
+
+
+def frame_of_strips(strips: Sequence[Strip], *, colour: str, ground: str) -> Frame:
+    """Return what ``strips``, a screen of Textual's, show; the colours stand for the defaults."""
+    lines = []
+    for strip in strips:
+        runs, at = [], 0
+        for segment in strip:
+            if not segment.text:
+                continue
+            runs.append((at, segment.text, _styled(segment.style or Style(), colour, ground)))
+            at += cell_len(segment.text)
+        lines.append(tuple(runs))
+    return Frame(strips[0].cell_length if strips else 0, tuple(lines))
 
 
 def still(frame: Frame, *, ground: str, title: str) -> str:
@@ -97,6 +125,30 @@ def _colour(name: str, default: str) -> str:
     return NAMED.get(name.removeprefix("bright"), f"#{name}" if len(name) == 6 else default)
 
 
+def _styled(style: Style, colour: str, ground: str) -> Look:
+    front, back = _named(style.color, colour), _named(style.bgcolor, ground)
+    if style.reverse:
+        front, back = back, front
+    if style.dim:
+        front = _between(front, back)
+    return Look(front, back, bool(style.bold), bool(style.underline))
+
+
+def _named(colour: Color | None, default: str) -> str:
+    if colour is None or colour.type is ColorType.DEFAULT:
+        return default
+    if colour.type is ColorType.STANDARD and colour.number is not None:
+        shown = NAMED if colour.number < 8 else BRIGHT
+        return list(shown.values())[colour.number % 8]
+    return colour.get_truecolor().hex
+
+
+def _between(front: str, back: str) -> str:
+    """Return ``front`` as terminals draw it dim."""
+    pairs = ((int(front[n : n + 2], 16), int(back[n : n + 2], 16)) for n in (1, 3, 5))
+    return "#" + "".join(f"{round(0.6 * f + 0.4 * b):02x}" for f, b in pairs)
+
+
 def _runs(cells: Sequence[tuple[int, Char, Look]]) -> Iterator[tuple[int, str, Look]]:
     for look, group in groupby(cells, key=lambda cell: cell[2]):
         found = list(group)
@@ -108,7 +160,7 @@ def _drawn(frame: Frame, ground: str) -> str:
     for y, runs in enumerate(frame.lines):
         top = MARGIN + y * CELL_H
         for x, text, look in runs:
-            left, wide = MARGIN + x * CELL_W, len(text) * CELL_W
+            left, wide = MARGIN + x * CELL_W, cell_len(text) * CELL_W
             if look.ground != ground:
                 parts.append(
                     f'<rect x="{left:.1f}" y="{top:.1f}" width="{wide:.1f}" height="{CELL_H:g}" '
@@ -116,7 +168,8 @@ def _drawn(frame: Frame, ground: str) -> str:
                 )
             # Each piece gets a place of its own: not every viewer keeps several spaces.
             for piece in re.finditer(r"\S+(?: \S+)*", text):
-                parts.append(_words(left + piece.start() * CELL_W, top, piece.group(), look))
+                before = cell_len(text[: piece.start()])
+                parts.append(_words(left + before * CELL_W, top, piece.group(), look))
     return "".join(parts)
 
 
@@ -125,7 +178,7 @@ def _words(left: float, top: float, text: str, look: Look) -> str:
     line = ' text-decoration="underline"' if look.underlined else ""
     # The length is given, so that columns stand in line whatever font there is.
     return (
-        f'<text x="{left:.1f}" y="{top + CELL_H * 0.74:.1f}" textLength="{len(text) * CELL_W:.1f}" '
+        f'<text x="{left:.1f}" y="{top + CELL_H * 0.74:.1f}" textLength="{cell_len(text) * CELL_W:.1f}" '
         f'fill="{look.colour}"{weight}{line}>{escape(text)}</text>'
     )
 

@@ -77,6 +77,31 @@ def test_a_filter_narrows_as_one_types_is_kept_dropped_and_its_matches_found_aga
     person.presses("N").waits_until(lambda _: bad[1] in person.line)
 
 
+def test_pane_bar_views_and_history_share_one_filter(
+    person: Person, send: Send, site: Site
+) -> None:
+    good, bad = send("add", 3, 4)[:8], send("fail", "shared")[:8]
+    person.sees(good, bad)
+    person.presses("f").sees("[ ] ✗ FAILURE", "[ ] ✓ SUCCESS").goes_to("FAILURE").presses("space")
+    person.sees("[✓] ✗ FAILURE").sees_line(" / state:FAILURE")
+    person.presses("f").sees_no("[✓] ✗ FAILURE", good).sees(bad)
+    person.asks_for("save-view Broken").sees("Saved the view")
+    person.presses("esc").sees(good).sees_no("/ state:FAILURE")
+    person.asks_for("view Broken").sees_line(" / state:FAILURE")
+    person.sees_no(good)
+    person.presses("2").sees("t takes over the filter of Tasks").presses("t")
+    person.sees_line(" / state:FAILURE")
+    failed = wait_until(lambda: site.count(f"state = 'FAILURE' AND id LIKE '{bad}%'"), 30)
+    assert failed
+    person.presses("r").sees_line(bad, "FAILURE", "ValueError: shared")
+    failures = site.count("state = 'FAILURE'")
+    person.sees(f"{failures} tasks match").sees_no(good)
+    person.presses("f").sees("[✓] ✗ FAILURE", "[ ] ✓ SUCCESS").goes_to("FAILURE").presses("space")
+    person.sees("[ ] ✗ FAILURE").sees_no("/ state:FAILURE")
+    person.presses("esc").sees_no("[ ] ✗ FAILURE")
+    person.presses("1").sees("Active").presses("esc").sees(good)
+
+
 def test_rows_are_marked_one_by_one_in_a_range_and_all_at_once(
     person: Person, send: Send, site: Site
 ) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 import redis
+from celery import Celery
 
 from harness.person import Person, Send, SitsDown
 from harness.recorder import Site
@@ -103,6 +104,116 @@ def test_queues_agree_with_the_broker_and_show_what_is_inside_in_order(
     person.presses("esc").sees_no("taken")
     holder.stop()
     assert person.leaves() == 0
+
+
+def figures(text: str, row: str, labels: Sequence[str]) -> list[str]:
+    """Return what stands under ``labels`` in the line of ``row``; figures end where their label does."""
+    lines = text.splitlines()
+    heads = [line for line in lines if all(re.search(rf"\b{each}\b", line) for each in labels)]
+    found = [line for line in lines if row in line]
+    if not heads or not found:
+        return []
+    ends = [re.search(rf"\b{each}\b", heads[0]) for each in labels]
+    return [(found[0][: end.end()].split() or [""])[-1] for end in ends if end is not None]
+
+
+def test_the_figures_of_queues_workers_and_overview_are_those_of_the_cluster_itself(
+    sits_down: SitsDown,
+    send: Send,
+    server: EmbeddedServer,
+    crew: Workers,
+    site: Site,
+    release: Path,
+) -> None:
+    counter = crew.start(server.url(0), name="counter", queues=["counted"])
+    asked = Celery("asks", broker=server.url(0), set_as_current=False)
+    inspect = asked.control.inspect([counter.hostname], timeout=5)
+    for priority in (0, 0, 0, 0, 3, 3, 3, 9, 9):
+        send("sleep", 600, str(release), queue="counted", priority=priority)
+    keys = ["counted", *(f"counted{SEPARATOR}{step}" for step in (3, 6, 9))]
+    with redis.Redis.from_url(server.url(0)) as broker:
+
+        def lengths() -> list[int]:
+            return [int(broker.llen(key)) for key in keys]
+
+        # Two run, two are prefetched, the others wait.
+        wait_until(lambda: sum(lengths()) == 5, 30, lengths)
+        high, normal, other, low = lengths()
+        unacked = sum(b'"routing_key": "counted"' in value for value in broker.hvals("unacked"))
+        waiting = sum(
+            int(broker.llen(f"{name}{step}"))
+            for name in ("counted", "pile", "held", "default", "reports", "doomed", "busy")
+            for step in ("", *(f"{SEPARATOR}{step}" for step in (3, 6, 9)))
+        )
+    (stats,) = (inspect.stats() or {}).values()
+    (active,) = (inspect.active() or {}).values()
+    (reserved,) = (inspect.reserved() or {}).values()
+    everywhere = asked.control.inspect(timeout=5).active() or {}
+    assert (len(active), len(reserved), other) == (2, 2, 0)
+    person = sits_down(200, 50).sees("● live")
+    wanted = [high + normal + low, high, normal, low, unacked, 1]
+
+    def shows(row: str, labels: Sequence[str], values: Sequence[object]) -> Callable[[str], bool]:
+        return lambda text: figures(text, row, labels) == [str(value) for value in values]
+
+    labels = ("READY", "HIGH", "NORM", "LOW", "UNACKED", "CONSUMERS")
+    person.presses("4").waits_until(shows("counted ", labels, wanted))
+    processed = sum(stats["total"].values())
+    held = [f"{len(active)}/{stats['pool']['max-concurrency']}", len(reserved), processed]
+    person.presses("3")
+    person.waits_until(shows("counter@", ("BUSY", "RESERVED", "PROCESSED"), held))
+    person.presses("0").sees("[1 h]")
+
+    def agrees(text: str) -> bool:
+        shown = figure_of(text)
+        done = site.count("finished_at IS NOT NULL")
+        running = sum(map(len, everywhere.values()))
+        wanted = {"WAITING": waiting, "ACTIVE": running, "COMPLETED": done}
+        return all(shown.get(name) == str(value) for name, value in wanted.items())
+
+    person.waits_until(agrees)
+    asked.close()
+    assert person.leaves() == 0
+
+
+def figure_of(text: str) -> dict[str, str]:
+    """Return Overview's figures by their names, which stand above them."""
+    lines = text.splitlines()
+    return {
+        word.group(): lines[number + 1][word.start() :].split("  ")[0].split(" ")[0]
+        for number, line in enumerate(lines[:8])
+        if "COMPLETED" in line or "WORKERS" in line
+        for word in re.finditer(r"[A-Z0-9]+", line)
+    }
+
+
+def test_the_overview_agrees_with_the_database_and_leads_to_the_tasks_behind(
+    person: Person, send: Send, site: Site
+) -> None:
+    for number in range(3):
+        send("add", number, 1)
+    failed = [send("fail", "counted")[:8] for _ in range(2)]
+    wait_until(
+        lambda: site.count("state = 'FAILURE' AND exception LIKE '%counted%'") == 2, 30, site.log
+    )
+
+    def agrees(text: str) -> bool:
+        shown = figure_of(text)
+        done = site.count("finished_at IS NOT NULL")
+        failed = site.count("state IN ('FAILURE', 'LOST')")
+        return (shown.get("COMPLETED"), shown.get("FAILED")) == (str(done), str(failed))
+
+    person.presses("0").sees("[1 h]").waits_until(agrees)
+    failures = site.count("state = 'FAILURE' AND exception LIKE 'ValueError%'")
+    group = person.sees_line("ValueError")
+    assert f" {failures} " in group
+    # Rows stand for the range that was read last, which is not at once the one that was chosen.
+    person.presses("right").sees("[6 h]", "record read").presses("left").sees(
+        "[1 h]", "record read"
+    )
+    person.clicks("ValueError").presses("enter").sees("Failures")
+    person.sees_line(" / state:FAILURE exc:ValueError since:1h")
+    person.sees(*failed).presses("esc").sees_no("exc:ValueError")
 
 
 def test_with_the_broker_gone_every_key_answers_and_its_return_is_seen(

@@ -7,7 +7,9 @@ from functools import partial
 
 import pytest
 
+from harness.flood import Flood
 from harness.person import Person, Send, SitsDown
+from harness.recorder import Site
 
 pytestmark = pytest.mark.live
 
@@ -20,6 +22,7 @@ SCREENS = (
     ("4", "READY"),
 )
 """Key of each tab, and words that stand on no other one."""
+ID = re.compile(r" ([0-9a-f]{8}) ")
 COLOUR = re.compile(rb"\x1b\[(?:[0-9;]*;)?(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])(?:;[0-9;]*)?m")
 MANY_COLOURS = re.compile(rb"\x1b\[(?:[0-9;]*;)?[34]8;[25];[0-9;]*m")
 
@@ -63,6 +66,34 @@ def test_every_screen_survives_every_size_with_whatever_is_open(
     for width, height in SIZES:
         person.resizes(width, height).sees("esc closes")
     person.presses("esc").sees_no("esc closes")
+    assert person.leaves() == 0
+
+
+def test_a_storm_of_sizes_under_load_keeps_cursor_marks_and_whatever_is_typed(
+    sits_down: SitsDown, send: Send, site: Site
+) -> None:
+    person = sits_down(200, 50).sees("● live")
+    sent = [send("fail", f"number {n}")[:8] for n in range(12)]
+    for each in sent:
+        person.sees_line(each, "FAILURE")
+    person.filters("state:FAILURE").presses("g", *("j",) * 5, "space", "j", "j")
+    person.sees("1 marked")
+    marked = person.sees_line(" * ✗ FAILURE")
+    here = person.line
+    with Flood(site.broker_url, rate=1_000) as flood:
+        for number in range(40):
+            person.resizes(*((80, 24), (200, 50), (60, 16), (120, 36))[number % 4])
+            # A window that is dragged changes its size faster than anything is drawn.
+            person.terminal.read(0.02 * (number % 3))
+        person.resizes(200, 50).waits_until(partial(is_whole, width=200))
+        flood.stop()
+    person.sees("1 marked")
+    assert person.sees_line(" * ✗ FAILURE") == marked
+    assert ID.findall(person.line) == ID.findall(here)
+    person.presses("/", "ctrl+u").types("name:harn")
+    for width, height in SIZES:
+        person.resizes(width, height).sees("/ name:harn")
+    person.types("ess*\r").sees_line(" / name:harness*")
     assert person.leaves() == 0
 
 

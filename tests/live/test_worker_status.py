@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 import redis
@@ -59,6 +60,12 @@ class Eyes:
 
     def wait_for(self, name: str, status: str) -> None:
         wait_until(lambda: self.status(name) == status, 30, lambda: self.seen)
+
+    def can_tell_apart(self, *names: str) -> bool:
+        """Whether the connection of each of them is known, as it is some seconds after its start."""
+        assert self.watch._patrol is not None
+        known = self.watch._patrol._workers._footprints._known
+        return all(name in known and known[name].is_known for name in names)
 
     def status(self, name: str) -> str | None:
         return self.seen[name][-1] if name in self.seen else None
@@ -194,6 +201,90 @@ def test_figures_agree_with_inspect_and_with_the_lengths_of_the_lists(
         control.close()
         sender.control.purge()
         sender.close()
+
+
+def test_a_queue_first_used_while_one_looks_is_seen_with_its_message(
+    broker_url: str, workers: Workers, eyes: Eyes
+) -> None:
+    worker = workers.start(broker_url)
+    eyes.wait_for(worker.hostname, "online")
+    sender = client(broker_url, task_send_sent_event=False)
+    try:
+        wait_until(lambda: eyes.queues.get("default"), 20, "the queue of the worker")
+        sender.send_task("harness.tasks.add", (1, 2), queue="brand-new")
+
+        def seen() -> bool:
+            queue = eyes.queues.get("brand-new")
+            return queue is not None and queue.ready == 1 and queue.state == "no consumer"
+
+        # Two seconds on a machine that has nothing else to do; a minute would be the old way.
+        wait_until(seen, 25, lambda: eyes.queues.records())
+    finally:
+        sender.close()
+
+
+def test_with_no_worker_connected_no_queue_has_a_consumer(
+    broker_url: str, workers: Workers, eyes: Eyes
+) -> None:
+    worker = workers.start(broker_url)
+    eyes.wait_for(worker.hostname, "online")
+    wait_until(lambda: (q := eyes.queues.get("default")) and q.state == "flowing", 20)
+    sender = client(broker_url)
+    try:
+        worker.stop()
+        sender.send_task("harness.tasks.add", (1, 2), queue="default")
+
+        def is_alone() -> bool:
+            queue = eyes.queues.get("default")
+            return queue is not None and (queue.ready, queue.state) == (1, "no consumer")
+
+        wait_until(is_alone, 40, lambda: eyes.queues.records())
+    finally:
+        sender.close()
+
+
+def test_a_busy_solo_worker_is_kept_and_one_killed_beside_it_is_gone(
+    broker_url: str, workers: Workers, eyes: Eyes, tmp_path: Path
+) -> None:
+    release = tmp_path / "release"
+    busy = workers.start(broker_url, pool="solo", concurrency=1, queues=["busy"], wait=False)
+    killed = workers.start(broker_url, queues=["other"], wait=False)
+    for each in (busy, killed):
+        each.wait_ready()
+        eyes.wait_for(each.hostname, "online")
+    wait_until(lambda: eyes.can_tell_apart(busy.hostname, killed.hostname), 60)
+    sender = client(broker_url)
+    try:
+        sender.send_task("harness.tasks.sleep", (600, str(release)), queue="busy")
+        wait_until(lambda: "Task harness.tasks.sleep" in busy.log(), 20, busy.log)
+        killed.kill9()
+        wait_until(lambda: eyes.status(killed.hostname) == "offline", 90, lambda: eyes.seen)
+        wait_until(lambda: eyes.status(busy.hostname) == "not answering", 60, lambda: eyes.seen)
+        assert "offline" not in eyes.seen[busy.hostname]
+    finally:
+        release.touch()
+        sender.close()
+    wait_until(lambda: eyes.status(busy.hostname) == "online", 40, lambda: eyes.seen)
+    assert "offline" not in eyes.seen[busy.hostname]
+
+
+def test_of_two_that_fall_silent_together_the_killed_one_is_gone_and_the_stopped_one_is_not(
+    broker_url: str, workers: Workers, eyes: Eyes
+) -> None:
+    stopped, killed = (workers.start(broker_url, wait=False) for _ in range(2))
+    for each in (stopped, killed):
+        each.wait_ready()
+        eyes.wait_for(each.hostname, "online")
+    wait_until(lambda: eyes.can_tell_apart(stopped.hostname, killed.hostname), 60)
+    stopped.signal(signal.SIGSTOP)
+    killed.kill9()
+    try:
+        wait_until(lambda: eyes.status(killed.hostname) == "offline", 90, lambda: eyes.seen)
+        wait_until(lambda: eyes.status(stopped.hostname) == "not answering", 60, lambda: eyes.seen)
+        assert "not answering" not in eyes.seen[killed.hostname]
+        assert "offline" not in eyes.seen[stopped.hostname]
+    finally:
+        stopped.signal(signal.SIGCONT)
 
 
 def test_rates_are_told_without_events_from_what_workers_count(

@@ -106,7 +106,7 @@ def test_history_with_a_gap(snap_compare: Compare, width: int) -> None:
 def test_queues(snap_compare: Compare) -> None:
     assert snap_compare(
         Console(business()).app,
-        terminal_size=(120, 14),
+        terminal_size=(120, 16),
         run_before=settled("4", shows="no consumer"),
     )
 

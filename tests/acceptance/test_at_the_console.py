@@ -95,7 +95,8 @@ def test_pane_bar_views_and_history_share_one_filter(
     assert failed
     person.presses("r").sees_line(bad, "FAILURE", "ValueError: shared")
     failures = site.count("state = 'FAILURE'")
-    person.sees(f"{failures} tasks match").sees_no(good)
+    matches = "1 task matches" if failures == 1 else f"{failures} tasks match"
+    person.sees(matches).sees_no(good)
     person.presses("f").sees("[✓] ✗ FAILURE", "[ ] ✓ SUCCESS").goes_to("FAILURE").presses("space")
     person.sees("[ ] ✗ FAILURE").sees_no("/ state:FAILURE")
     person.presses("esc").sees_no("[ ] ✗ FAILURE")

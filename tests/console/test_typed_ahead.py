@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import re
 import sys
 from collections.abc import Iterator
@@ -48,26 +47,6 @@ BURSTS = {
     "completion": [*"/na", "tab", "tab", "enter", *"jj", "enter", "esc", "esc", "k"],
 }
 
-ALPHABET = [
-    *"jjjkkgGnNvu.*sfc?/:012341[]><",
-    *(
-        "enter",
-        "enter",
-        "esc",
-        "esc",
-        "esc",
-        "tab",
-        "space",
-        "space",
-        "up",
-        "down",
-        "left",
-        "right",
-    ),
-    *("pgdn", "backspace", "mail", "state:F", "name:b", "sort task", "history", "tasks"),
-]
-AMBIGUOUS_AFTER_ESC = ("[", "f", "backspace")
-"""A terminal sends the same for these with alt."""
 
 DIALOGS = ("╭", "/ searches, esc closes")
 """What shows where nothing can be typed."""
@@ -141,15 +120,3 @@ def two(monkeypatch: pytest.MonkeyPatch) -> Iterator[Two]:
 def test_each_key_of_a_burst_is_for_what_the_one_before_it_led_to(two: Two) -> None:
     for keys in BURSTS.values():
         two.press(keys)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_any_keys_at_once_lead_where_they_lead_one_by_one(two: Two, seed: int) -> None:
-    chance = random.Random(seed)
-    for _ in range(8):
-        keys: list[str] = []
-        while len(keys) < 14:
-            key = chance.choice(ALPHABET)
-            if not (keys and keys[-1] == "esc" and key in AMBIGUOUS_AFTER_ESC):
-                keys.append(key)
-        two.press([each for key in keys for each in ([key] if key in KEYS else key)])

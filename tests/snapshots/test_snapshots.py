@@ -73,14 +73,6 @@ def test_a_broker_that_cannot_be_reached(snap_compare: Compare) -> None:
     )
 
 
-def test_a_filter_with_a_mistake(snap_compare: Compare) -> None:
-    assert snap_compare(
-        Console(business()).app,
-        terminal_size=(100, 24),
-        run_before=settled("slash", *"queue:high wrong:x ", shows="^^^^^"),
-    )
-
-
 def test_a_failure_in_detail_beside_the_table(snap_compare: Compare) -> None:
     assert snap_compare(
         Console(business()).app,

@@ -12,6 +12,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from umbel_backend.broker import libraries
 from umbel_backend.broker.reasons import scrubbed, why
 from umbel_backend.broker.urls import (
     AMQP_TRANSPORTS,
@@ -202,6 +203,7 @@ class Cluster:
 
     def _guarded(self, call: Callable[[], T]) -> T:
         try:
+            libraries.load()
             return call()
         except UmbelError:
             raise
@@ -262,6 +264,7 @@ class Cluster:
         return None
 
     def _make_app(self) -> Celery:
+        libraries.load()
         from celery import Celery
         from celery.loaders.app import AppLoader
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+from umbel_backend.broker import libraries
 from umbel_backend.broker.cluster import Cluster
 from umbel_backend.errors import BrokerUnavailable, ControlTimeout
 
@@ -107,6 +108,7 @@ class Mailbox:
         expected: Collection[str],
         timeout_s: float,
     ) -> Heard:
+        libraries.load()
         from amqp.exceptions import AMQPError
         from kombu.exceptions import KombuError
         from redis import RedisError

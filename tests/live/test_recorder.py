@@ -124,7 +124,7 @@ def test_a_plain_project_is_recorded_from_waiting_to_its_end(
     recording.start_and_wait()
     sender = client(broker_url, task_send_sent_event=False)
     waiting = sender.send_task("harness.tasks.add", (2, 3), queue="default", priority=6).id
-    wait_until(lambda: recording.state_of(waiting) == states.PENDING, 15, "it to be seen waiting")
+    wait_until(lambda: recording.state_of(waiting) == states.PENDING, 60, "it to be seen waiting")
     record = recording.task(waiting)
     assert record is not None
     assert (record.queue, record.priority, record.args, record.args_exact) == (
@@ -137,15 +137,15 @@ def test_a_plain_project_is_recorded_from_waiting_to_its_end(
     workers.start(broker_url, events=False, result_backend=broker_url)
     wait_until(lambda: recording.state_of(waiting) == states.SUCCESS, 70, "its end")
     wait_until(lambda: "switched task events on" in recording.log(), 30, "events to be switched on")
-    progressing = sender.send_task("harness.tasks.progress", (40, 0.1)).id
+    progressing = sender.send_task("harness.tasks.progress", (200, 0.1)).id
 
     def progress() -> bool:
         record = recording.task(progressing)
         return record is not None and record.progress is not None
 
-    wait_until(progress, 15, "its progress")
+    wait_until(progress, 60, "its progress")
     failing = sender.send_task("harness.tasks.fail", ("broken",)).id
-    wait_until(lambda: recording.state_of(failing) == states.FAILURE, 15, "the failure")
+    wait_until(lambda: recording.state_of(failing) == states.FAILURE, 60, "the failure")
     failed = recording.task(failing)
     assert failed is not None
     assert failed.exception == "ValueError: broken"
@@ -162,7 +162,7 @@ def test_the_true_class_of_a_hidden_exception_is_recorded(
     workers.start(broker_url)
     recording.start_and_wait()
     task_id = client(broker_url).send_task(f"harness.tasks.{name}").id
-    wait_until(lambda: recording.state_of(task_id) == states.FAILURE, 20, "the failure")
+    wait_until(lambda: recording.state_of(task_id) == states.FAILURE, 60, "the failure")
     record = recording.task(task_id)
     assert record is not None
     assert (record.exception or "").startswith(exception)

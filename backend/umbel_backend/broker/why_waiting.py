@@ -240,7 +240,10 @@ def _consumers(facts: Facts, queue: str) -> list[Cause]:
 def _without_consumer(facts: Facts, queue: str, unsure: Sequence[WorkerFacts]) -> list[Cause]:
     if not unsure and not facts.unasked:
         here = "" if any(not worker.gone for worker in facts.workers) else " No worker was found."
-        return [Cause(kind="no consumer", sentence=f"No worker consumes from queue {queue}.{here}")]
+        sentence = f"No worker consumes from queue {queue}.{here}"
+        # What a silent worker consumed when it last answered may have changed.
+        certainty: Certainty = "likely" if facts.silent else "known"
+        return [Cause(kind="no consumer", sentence=sentence, certainty=certainty)]
     if unsure and all(worker.queues is not None for worker in unsure):
         return [_silent(unsure)]
     left_out = facts.unasked + len(unsure)

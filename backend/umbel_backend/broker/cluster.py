@@ -19,7 +19,6 @@ from umbel_backend.broker.urls import (
     REDIS_TRANSPORTS,
     InvalidBroker,
     celery_urls,
-    describe_url,
     mask_url,
     secrets_in,
     transport_of,
@@ -65,11 +64,6 @@ class Cluster:
     def url(self) -> str:
         """The broker URL fit to be shown."""
         return mask_url(self.context.broker)
-
-    @cached_property
-    def short_url(self) -> str:
-        """The broker URL for a header."""
-        return describe_url(self.context.broker)
 
     @cached_property
     def transport(self) -> str:

@@ -18,12 +18,6 @@ def newest(limit: int = 100) -> Query[list[Gap]]:
     return _query(sa.select(*_COLUMNS).order_by(gap.c.started_at.desc()).limit(limit))
 
 
-def still_open(source: str | None = None) -> Query[list[Gap]]:
-    """Read the gaps that have no end yet, oldest first; only those of ``source`` if given."""
-    statement = sa.select(*_COLUMNS).where(gap.c.ended_at.is_(None)).order_by(gap.c.started_at)
-    return _query(statement if source is None else statement.where(gap.c.source == source))
-
-
 def overlapping(start: float, end: float) -> Query[list[Gap]]:
     """Read the gaps that touch ``[start, end)``, oldest first."""
     return _query(

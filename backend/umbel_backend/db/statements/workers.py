@@ -23,16 +23,6 @@ def every(*, seen_since: float | None = None) -> Query[list[WorkerRecord]]:
     return _query(statement)
 
 
-def by_hostname(hostname: str) -> Query[WorkerRecord | None]:
-    """Read one worker; None if it was never seen."""
-
-    def plan(_dialect: str) -> Plan[WorkerRecord | None]:
-        rows = yield sa.select(worker.c.record).where(worker.c.hostname == hostname)
-        return _decode(rows[0].record) if rows else None
-
-    return Query(plan)
-
-
 def recent_runtimes(limit: int = 5_000) -> Query[dict[str, list[float]]]:
     """Read the runtimes of the last ``limit`` tasks that succeeded, by the worker that ran them.
 

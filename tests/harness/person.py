@@ -104,7 +104,7 @@ class Person:
         """The line under the cursor of a dialog, else of what stands most to the left; else empty."""
         lines = self.terminal.text.splitlines()
         dialog = (line.partition(f"│ {CURSOR}")[2] for line in lines)
-        page = (line.split(CURSOR)[1] for line in lines if line.startswith(CURSOR))
+        page = (line.split(CURSOR)[1].partition("│")[0] for line in lines if line[:1] == CURSOR)
         return next((line for line in (*dialog, *page) if line), "")
 
     def goes_to(self, *words: str, key: str = "down") -> Self:
@@ -117,9 +117,9 @@ class Person:
         raise AssertionError(f"No line has {words!r}:\n{self.terminal.text}")
 
     def _leaves_line(self, line: str) -> None:
-        # Times in it go on meanwhile.
+        # Times in it go on meanwhile; a half painted screen has no line under the cursor at all.
         before = DIGITS.sub("", line)
-        self.waits_until(lambda _: DIGITS.sub("", self.line) != before)
+        self.waits_until(lambda _: DIGITS.sub("", self.line) not in ("", before))
 
     def asks_for(self, command: str) -> Self:
         """Type a command into the command bar, and give it."""

@@ -145,6 +145,8 @@ class Terminal:
         """End what still runs: politely, by taking its terminal away, then not."""
         self.hang_up()
         try:
+            # The kernel would tell it, were this its controlling terminal.
+            self.process.send_signal(signal.SIGHUP)
             self.process.wait(5)
         except subprocess.TimeoutExpired:
             self.process.kill()

@@ -227,7 +227,6 @@ class Capture:
 
     def _read_on(self, reader: RedisReader | KombuReader) -> None:
         while not self._stop.is_set():
-            began_at = time.time()
             events = self._read(reader)
             if events:
                 now = self._last_event_at = time.time()
@@ -236,10 +235,8 @@ class Capture:
                 # What they tell, not when they came: after a stop, the sockets still hold what the
                 # server sent before it cut a slow reader off.
                 self._seen_until = max(self._seen_until or 0.0, min(events[-1].at, now))
-            elif reader.is_idle:
-                # A wait in vain shows that nothing was missed before it; half a message, as a
-                # connection that was cut leaves it, shows the contrary.
-                self._seen_until = max(self._seen_until or 0.0, began_at)
+            if reader.assured_until is not None:
+                self._seen_until = max(self._seen_until or 0.0, reader.assured_until)
 
     def _read(self, reader: RedisReader | KombuReader) -> list[Event]:
         if isinstance(reader, RedisReader):

@@ -37,8 +37,8 @@ class KombuReader:
         self._consumer: Any = None
         self._bodies: deque[tuple[bytes, str]] = deque()
         self._heartbeat_at = 0.0
-        self.is_idle = False
-        """Whether the last read waited in vain."""
+        self.assured_until: float | None = None
+        """Up to when everything was read, by this machine's clock: when the last wait in vain began."""
 
     def connect(self, timeout_s: float) -> None:
         """Connect, declare the queue and consume from it.
@@ -78,12 +78,14 @@ class KombuReader:
         Raises:
             BrokerUnavailable: The connection ended.
         """
+        began_at = time.time()
         try:
             self._drain(wait_s)
             self._beat()
         except Exception as error:
             raise BrokerUnavailable(str(error) or type(error).__name__) from error
-        self.is_idle = not self._bodies
+        if not self._bodies:
+            self.assured_until = began_at
         bodies = list(self._bodies)
         self._bodies.clear()
         return bodies

@@ -25,8 +25,10 @@ _SHORT_BYTES = 1 << 18
 _PAUSE_S = 0.025
 """After a short read: at modest rates wake-ups cost more than bytes do."""
 
-_PING_AFTER_S = 5.0
 _SILENT_AFTER_S = 15.0
+
+_PONGS = ([b"pong", b""], b"PONG", "PONG")
+"""What answers a ping on a subscribed connection in RESP2, and in RESP3."""
 
 
 class RedisReader:
@@ -52,8 +54,13 @@ class RedisReader:
         self._wait_s: float | None = None
         self._last_read = 0.0
         self._pinged_at: float | None = None
-        self.is_idle = False
-        """Whether the last read waited in vain: not even a part of a message came."""
+        self.assured_until: float | None = None
+        """Up to when everything was read, by this machine's clock; None if the server has not yet said.
+
+        Silence does not show it: after a stop, a connection that lost segments is silent for longer
+        than any wait while more is on its way. The answer to a ping comes after all that was published
+        before it.
+        """
 
     def connect(self, timeout_s: float) -> None:
         """Connect, authenticate and subscribe.
@@ -90,16 +97,13 @@ class RedisReader:
                 self._wait_s = wait_s
             received = self._socket.recv_into(self._received)
         except TimeoutError:
-            self.is_idle = True
-            self._check_alive()
+            self._ask()
             return []
         except OSError as error:
             raise BrokerUnavailable(f"the connection broke: {error}") from error
         if not received:
             raise BrokerUnavailable("the server closed the connection")
-        self.is_idle = False
         self._last_read = time.monotonic()
-        self._pinged_at = None
         # The stub is narrower than the C function.
         self._parser.feed(self._received, 0, received)  # type: ignore[arg-type]
         payloads = self._parsed()
@@ -120,6 +124,8 @@ class RedisReader:
                 # RESP2 sends lists, RESP3 push frames that hiredis gives as lists too.
                 if isinstance(reply, list) and len(reply) == 4 and reply[0] == b"pmessage":
                     payloads.append(reply[3])
+                elif reply in _PONGS:
+                    self.assured_until, self._pinged_at = self._pinged_at, None
         except hiredis.ProtocolError as error:
             raise BrokerUnavailable(f"the server does not speak Redis: {error}") from error
         return payloads
@@ -138,12 +144,13 @@ class RedisReader:
                 return
         raise BrokerUnavailable(f"no answer to the subscription within {timeout_s:g} s")
 
-    def _check_alive(self) -> None:
+    def _ask(self) -> None:
+        """Ask the server for a sign of life, one at a time."""
         silent_s = time.monotonic() - self._last_read
         if silent_s > _SILENT_AFTER_S:
             raise BrokerUnavailable(f"no sign of the server for {silent_s:.0f} s")
-        if silent_s > _PING_AFTER_S and self._pinged_at is None:
-            self._pinged_at = time.monotonic()
+        if self._pinged_at is None:
+            self._pinged_at = time.time()
             try:
                 self._socket.sendall(b"*1\r\n$4\r\nPING\r\n")
             except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -43,24 +44,36 @@ def server() -> Iterator[tuple[socket.socket, RedisReader]]:
     ours.close()
 
 
-def test_half_a_message_is_neither_a_message_nor_silence(
-    server: tuple[socket.socket, RedisReader],
-) -> None:
+def test_a_message_in_parts_is_one_message(server: tuple[socket.socket, RedisReader]) -> None:
     ours, reader = server
     ours.sendall(MESSAGE + MESSAGE[:20])
     assert reader.read(1.0) == [b"hello"]
     ours.sendall(MESSAGE[20:30])
     assert reader.read(1.0) == []
-    assert not reader.is_idle
     ours.sendall(MESSAGE[30:])
     assert reader.read(1.0) == [b"hello"]
-    assert not reader.is_idle
+    assert reader.assured_until is None
 
 
-def test_a_wait_in_vain_is_silence(server: tuple[socket.socket, RedisReader]) -> None:
-    _, reader = server
-    assert reader.read(0.01) == []
-    assert reader.is_idle
+@pytest.mark.parametrize("pong", [b"*2\r\n$4\r\npong\r\n$0\r\n\r\n", b"+PONG\r\n"])
+def test_nothing_is_missing_before_a_ping_that_was_answered(
+    server: tuple[socket.socket, RedisReader], pong: bytes
+) -> None:
+    ours, reader = server
+    before = time.time()
+    assert reader.read(0.01) == reader.read(0.01) == []
+    asked_by = time.time()
+    # Silence alone, or half a message, as a connection that stalls leaves it, shows nothing.
+    ours.sendall(MESSAGE[:20])
+    assert reader.read(0.01) == reader.read(0.01) == []
+    assert reader.assured_until is None
+    ours.sendall(MESSAGE[20:] + pong)
+    assert reader.read(1.0) == [b"hello"]
+    assert reader.assured_until is not None
+    assert before <= reader.assured_until <= asked_by
+    assert ours.recv(1000).endswith(b"/**1\r\n$4\r\nPING\r\n")
+    reader.read(0.01)
+    assert ours.recv(1000) == b"*1\r\n$4\r\nPING\r\n"
 
 
 def test_a_connection_that_ends_is_said_to_have_ended(

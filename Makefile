@@ -3,8 +3,10 @@
 PYTHON ?= python3 python3.13 python3.12 python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
-# On more cores than this, starting a server and workers for each costs more than it gains.
-TEST_PROCESSES ?= 4
+# One more than there are cores, as live tests mostly wait; beyond four, starting a server and workers
+# for each costs more than it gains.
+TEST_PROCESSES ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); \
+	[ "$$cores" -lt 3 ] && echo $$((cores + 1)) || echo 4)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
@@ -51,7 +53,7 @@ demo: $(VENV)/.demo-stamp ## Start a whole demo cluster with live traffic and th
 
 .PHONY: test
 test: $(VENV)/.dev-stamp ## Run every test (starts its own servers and workers)
-	$(BIN)/python -m pytest -n auto --maxprocesses $(TEST_PROCESSES) --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup $(ARGS)
 
 .PHONY: check
 check: format-check lint types contracts test ## Everything that must be green before a commit

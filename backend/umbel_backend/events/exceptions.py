@@ -9,6 +9,12 @@ _LAST_LINE = re.compile(r"^([A-Za-z_][\w.]*)(?:: (.*))?$", re.DOTALL)
 _WRAPPER = "ExceptionWithTraceback"
 """What Celery's event names instead of the class after a hard time limit or a lost worker."""
 
+_BETWEEN = re.compile(
+    r"\n\n(?:During handling of the above exception, another exception occurred"
+    r"|The above exception was the direct cause of the following exception):\n\n"
+)
+"""What Python prints between an exception and the one it led to, such as Celery's own ``Retry``."""
+
 _QUOTED = re.compile(r"""^(['"])(.*)\1,?$""", re.DOTALL)
 
 
@@ -22,8 +28,12 @@ def describe(text: str | None, traceback: str | None) -> str | None:
     described = _from_repr(text) if text else None
     if described == _WRAPPER:
         described = None
-    printed = _from_traceback(traceback, described) if traceback else None
-    return printed or described
+    if traceback:
+        for block in reversed(_BETWEEN.split(traceback)):
+            printed = _from_traceback(block, described)
+            if printed is not None:
+                return printed
+    return described
 
 
 def _from_repr(text: str) -> str:

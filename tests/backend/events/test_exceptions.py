@@ -42,6 +42,20 @@ HEAD = 'Traceback (most recent call last):\n  File "x.py", line 1, in f\n    rai
             HEAD + "billiard.exceptions.WorkerLostError: Worker exited: signal 9 Job: 1.\n",
             "WorkerLostError: Worker exited: signal 9 Job: 1.",
         ),
+        (
+            "OSError('net')",
+            HEAD
+            + "OSError: net\n\nDuring handling of the above exception, another exception occurred:"
+            + f"\n\n{HEAD}celery.exceptions.Retry: Retry in 1s: OSError('net')\n",
+            "OSError: net",
+        ),
+        (
+            "RuntimeError('two')",
+            HEAD
+            + "ValueError: one\n\nThe above exception was the direct cause of the following "
+            + f"exception:\n\n{HEAD}RuntimeError: two\nlines\n",
+            "RuntimeError: two\nlines",
+        ),
         ("not a repr", None, "not a repr"),
         (None, None, None),
         (None, "no exception in sight\n  indented", None),

@@ -18,6 +18,7 @@ from umbel_backend.broker.findings import held_finding
 from umbel_backend.broker.routing import Binding
 from umbel_backend.errors import UmbelError
 from umbel_backend.events.door import Door
+from umbel_backend.events.model import Event
 from umbel_backend.recorder.members import Member, Members
 from umbel_backend.recorder.pace import Pace
 from umbel_backend.recorder.queue_round import QueueRound, consumers_of
@@ -34,6 +35,8 @@ _CALM_EVERY_S = 9.9
 _NAMES_EVERY_S = 0.9
 """How often new queues are looked for while somebody looks: what is first used shows within two seconds."""
 _RECONCILE_EVERY_S = 60.0
+_RECONCILE_AGAIN_S = 10.0
+"""After a look at all tasks in which a worker that is well did not answer in time."""
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +70,8 @@ class Patrol:
         self._reconcile = threading.Event()
         self._anew = threading.Event()
         self._logged: str | None = None
+        self._held: dict[str, set[str]] = {}
+        """Of each worker, the tasks it had when it last answered: told once, not with every answer."""
         self._thread = threading.Thread(target=self._run, name="umbel-watch", daemon=True)
 
     def join(self, member: Member) -> None:
@@ -120,6 +125,7 @@ class Patrol:
             self._anew.clear()
             self._workers.ask_all_again()
             self._queues.tell_all_again()
+            self._held.clear()
             pace.hurry_all()
         every_s = _EVERY_S if members.attentive else _CALM_EVERY_S
         self._workers.look(pace, every_s)
@@ -131,7 +137,7 @@ class Patrol:
         if self._reconcile.is_set() or pace.is_due("reconcile", _RECONCILE_EVERY_S):
             self._reconcile.clear()
             if not self._stop.is_set():
-                self._reconcile_all()
+                self._reconcile_or_again()
 
     def _look_at_queues(self, every_s: float) -> None:
         pace = self._pace
@@ -166,9 +172,31 @@ class Patrol:
         if enabled or is_started:
             # Whatever they did without events, and what the run before them left, nothing told.
             self._reconcile.set()
-        self._members.hand_over(answers=answers, enabled=enabled)
+        self._members.hand_over(self._newly_held(answers), answers=answers, enabled=enabled)
 
-    def _reconcile_all(self) -> None:
+    def _newly_held(self, answers: Sequence[WorkerAnswer]) -> list[Event]:
+        """Return what no event tells of the tasks that workers have: mostly, from which queue."""
+        now = time.time()
+        found = []
+        for answer in answers:
+            if answer.active is None or answer.reserved is None or answer.scheduled is None:
+                continue
+            before = self._held.get(answer.hostname, set())
+            found += [held_finding(task, now) for task in answer.held if task.id not in before]
+            self._held[answer.hostname] = {task.id for task in answer.held}
+        return found
+
+    def _reconcile_or_again(self) -> None:
+        """Look at every task; a look that failed, or that a worker did not answer, is soon repeated."""
+        is_whole = False
+        try:
+            is_whole = self._reconcile_all()
+        finally:
+            if not is_whole:
+                self._pace.rest("reconcile", _RECONCILE_AGAIN_S, self._pace.now())
+
+    def _reconcile_all(self) -> bool:
+        """Look at every task of which an end is expected; returns whether every worker answered."""
         inspection = self._workers.inspect_held()
         now = time.time()
         held = [
@@ -181,6 +209,7 @@ class Patrol:
             inspection, self._members.workers(), queues.queues, queues.names
         )
         self._members.hand_over(held + found)
+        return not inspection.silent
 
     def _close(self) -> None:
         self._workers.close()

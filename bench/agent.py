@@ -63,7 +63,13 @@ def cpu_of(pid: int) -> float:
 
 @contextlib.contextmanager
 def worker_of(
-    server: EmbeddedServer, folder: Path, *, env: dict[str, str], events: bool, concurrency: int
+    server: EmbeddedServer,
+    folder: Path,
+    *,
+    env: dict[str, str],
+    events: bool,
+    concurrency: int,
+    level: str = "WARNING",
 ) -> Iterator[Worker]:
     """Run one worker; it ends with the block."""
     workers = Workers(folder)
@@ -74,7 +80,7 @@ def worker_of(
             events=events,
             concurrency=concurrency,
             env=env,
-            options=("--prefetch-multiplier", "4", "-l", "WARNING"),
+            options=("--prefetch-multiplier", "4", "-l", level),
             wait=False,
         )
     finally:
@@ -227,26 +233,39 @@ def wait_for_length(broker: Any, length: int) -> None:
     wait_until(lambda: broker.llen(QUEUE) <= length, 1800, "the queue", every_s=0.05)
 
 
-def memory(server: EmbeddedServer, folder: Path, count: int) -> list[Row]:
-    """Watch the memory of a worker's main process over many tasks."""
+def resident(pid: int) -> tuple[float, float]:
+    """Return the resident memory of a worker's main process and of its children together, in MiB."""
+    main = psutil.Process(pid)
+    children = sum(child.memory_info().rss for child in main.children(recursive=True))
+    return main.memory_info().rss / 2**20, children / 2**20
+
+
+def memory(server: EmbeddedServer, folder: Path, count: int, *, peer: bool) -> list[Row]:
+    """Watch the memory of a worker and its two children over many tasks that log a line each."""
     url = server.url(0)
     rows = []
-    for kind, env in (("agent", {}), ("plain", OFF)):
+    kinds: list[tuple[str, dict[str, str]]] = [("agent", {}), ("plain", OFF)]
+    for kind, env in kinds if peer else kinds[:1]:
         broker: Any = redis.Redis.from_url(url)
         broker.flushdb()
-        fill(broker, url, "harness.tasks.ignored", (), count)
-        seen: list[float] = []
-        with worker_of(server, folder, env=env, events=False, concurrency=2) as worker:
-            for left in (0.9, 0.5, 0.0):
+        fill(broker, url, "harness.agent.flood", (1,), count)
+        seen: list[tuple[float, float]] = []
+        with worker_of(
+            server, folder, env=env, events=False, concurrency=2, level="INFO"
+        ) as worker:
+            for left in (0.9, 0.75, 0.5, 0.25, 0.0):
                 wait_for_length(broker, round(left * count))
-                seen.append(psutil.Process(worker.pid).memory_info().rss / 2**20)
-        rows.append(
-            Row(
-                what=f"main process at 10, 50, 100 % of {count:,} tasks: {kind}",
-                ours=", ".join(f"{each:.1f}" for each in seen) + " MiB",
-                ratio=seen[-1] / seen[0],
+                seen.append(resident(worker.pid))
+        for where, sizes in zip(
+            ("main process", "2 children"), zip(*seen, strict=True), strict=True
+        ):
+            rows.append(
+                Row(
+                    what=f"{where} at 10, 25, 50, 75, 100 % of {count:,} tasks: {kind}",
+                    ours=", ".join(f"{each:.1f}" for each in sizes) + " MiB",
+                    ratio=sizes[-1] / sizes[0],
+                )
             )
-        )
     return rows
 
 
@@ -259,6 +278,7 @@ def main() -> None:
     parser.add_argument("--naps", type=int, default=3_000, help="tasks of 10 ms; 3,000")
     parser.add_argument("--trivial", type=int, default=10_000, help="empty tasks; 10,000")
     parser.add_argument("--tasks", type=int, default=100_000, help="tasks of memory; 100,000")
+    parser.add_argument("--no-peer", action="store_true", help="memory with the agent only")
     options = parser.parse_args()
     wanted = {options.only} if options.only else {"naps", "trivial", "line", "memory"}
     with (
@@ -273,7 +293,7 @@ def main() -> None:
         if "line" in wanted:
             print_rows("A log line", line(server, place, options.rounds))
         if "memory" in wanted:
-            print_rows("Memory", memory(server, place, options.tasks))
+            print_rows("Memory", memory(server, place, options.tasks, peer=not options.no_peer))
 
 
 if __name__ == "__main__":

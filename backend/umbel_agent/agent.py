@@ -6,17 +6,23 @@ import os
 import time
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from umbel_agent import boot, protocol, reporting
+from umbel_agent.arrivals import Arrivals
 from umbel_agent.logs import TaskLogHandler, attach, ends_of_propagation
 from umbel_agent.messages import MessageKeeper
 from umbel_agent.options import Options, read
+from umbel_agent.positions import Positions
 from umbel_agent.records import Plain
 from umbel_agent.redact import Redactor
 from umbel_agent.redis_link import Link, PoolFactory, is_redis, pool_of_broker, pool_of_url
 from umbel_agent.safety import guarded, log
 from umbel_agent.shipper import Shipper
+
+if TYPE_CHECKING:
+    from umbel_agent.checkpoints import Checkpoints
+    from umbel_agent.retrying import Retrying
 
 Role = Literal["main", "child"]
 
@@ -42,6 +48,8 @@ class Agent:
         self.hostname = ""
         """The worker's node name; empty outside of one."""
         self.boot = ""
+        self._forgets_states = False
+        self.arrivals = Arrivals()
 
     @cached_property
     def options(self) -> Options:
@@ -54,7 +62,7 @@ class Agent:
     def configure(self, given: Mapping[str, Any]) -> None:
         """Take the arguments of another ``install``; those given there count."""
         self.given.update(given)
-        for name in ("options", "is_on"):
+        for name in ("options", "is_on", "positions"):
             self.__dict__.pop(name, None)
 
     @cached_property
@@ -82,7 +90,34 @@ class Agent:
     @cached_property
     def keeper(self) -> MessageKeeper:
         """What keeps exact messages."""
-        return MessageKeeper(self.options)
+        return MessageKeeper(self.options, self.positions)
+
+    @cached_property
+    def positions(self) -> Positions:
+        """Which arguments without a name are secrets, as far as their tasks are registered here."""
+        # `tasks` would finalize an app that only sends.
+        return Positions(lambda: self.app._tasks, self.options.redact)
+
+    @cached_property
+    def retrying(self) -> Retrying | None:
+        """What retries failures by policies; None where none are to be followed."""
+        if self.role is None or not self.is_on or not self.options.policies:
+            return None
+        from umbel_agent.retrying import Retrying
+
+        return Retrying(self._link)
+
+    @cached_property
+    def checkpoints(self) -> Checkpoints | None:
+        """Where this process keeps the states of tasks; None where the broker is no Redis."""
+        from umbel_agent.checkpoints import Checkpoints, forget_when_done
+
+        if not is_redis(self.app):
+            return None
+        if not self._forgets_states:
+            self._forgets_states = True
+            forget_when_done(self)
+        return Checkpoints(pool_of_broker(self.app))
 
     @cached_property
     def handler(self) -> TaskLogHandler:
@@ -105,12 +140,16 @@ class Agent:
 
     def _begin(self, role: Role, hostname: str, boot_name: str) -> None:
         self.role, self.hostname, self.boot = role, hostname, boot_name
-        for name in ("shipper", "keeper", "handler"):
+        for name in ("shipper", "keeper", "handler", "retrying", "checkpoints"):
             self.__dict__.pop(name, None)
         if not self.is_on:
             return
         if self.options.progress:
             reporting.listen(self.report)
+        if self.options.policies:
+            from umbel_agent.retrying import follow_policies
+
+            follow_policies()
         self.attach_handler()
 
     @guarded
@@ -118,6 +157,11 @@ class Agent:
         """See the lines of every logger, also of those that were set up since."""
         if self.role is not None and self.is_on and self.options.logs:
             attach(self.handler, ends_of_propagation())
+
+    def hide(self, type: str, fields: dict[str, Any]) -> None:
+        """Hide the secrets that an event gives by position, on the wire too: a reader sees no names."""
+        if type in protocol.WITH_ARGS and fields.get("args"):
+            fields["args"] = self.positions.hide(str(fields.get("name")), str(fields["args"]))
 
     def tell(self, type: str, fields: dict[str, Any], hostname: str) -> None:
         """Put an event of Celery's into the stream; the dispatcher calls this for every one."""
@@ -130,9 +174,23 @@ class Agent:
     @guarded
     def received(self, request: Any) -> None:
         """Put the exact message of a task that the worker received into the stream."""
+        self.arrivals.received(request.id)
         if self.is_on and request.task.send_events:
             fields = {"hostname": self.hostname, **self.describe()}
             self.keeper.received(request, fields, self.shipper.put)
+
+    @guarded
+    def revoked(self, task: Any, task_id: str) -> None:
+        """Tell what came of a task that was turned away; of one that was received all is told."""
+        arrival = self.arrivals.turned_away(task, task_id)
+        if arrival is None or not self.is_on or not task.send_events:
+            return
+        fields = {"hostname": self.hostname, **self.describe()}
+        self.keeper.received(arrival, fields, self.shipper.put)
+        received = arrival.as_received()
+        self.hide("task-received", received)
+        self.tell("task-received", received, self.hostname)
+        self.keeper.ended(task_id, "task-revoked", self.shipper.put)
 
     def report(self, task_id: str, state: str, meta: object) -> None:
         """Put the progress of a task into the stream."""
@@ -152,6 +210,14 @@ class Agent:
         }
         key = (protocol.PROGRESS, fields["uuid"])
         self.shipper.put_together(key, reporting.Step, fields["uuid"], fields)
+
+    def succeeded(self, task: Any) -> None:
+        """See to the chord of a task that an operator retried, which has just succeeded."""
+        headers = task.request.headers
+        if headers and protocol.CHORD_HEADER in headers and self.is_on:
+            from umbel_agent.chords import member_succeeded
+
+            member_succeeded(task, self._link())
 
     @guarded
     def task_ended(self) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from celery import signals
 from celery._state import get_current_app
+from celery.states import SUCCESS
 from celery.utils.imports import symbol_by_name
 
 from umbel_agent.agent import Agent
@@ -34,7 +35,7 @@ def install(app: Any, given: Mapping[str, Any], version: str) -> None:
 def _tell_events(app: Any, agent: Agent) -> None:
     """Let every dispatcher that ``app`` makes from now on tell the agent."""
     base = symbol_by_name(app.events.dispatcher_cls)
-    app.events.dispatcher_cls = telling(base, agent.tell, lambda: agent.is_on)
+    app.events.dispatcher_cls = telling(base, agent.tell, agent.hide, lambda: agent.is_on)
     app.events.__dict__.pop("Dispatcher", None)
     # An app that has sent a task before keeps the dispatcher it did that with.
     amqp = app.__dict__.get("amqp")
@@ -60,7 +61,13 @@ def _connect(agent: Agent, main: MainProcess) -> None:
         if request.app is agent.app:
             agent.received(request)
 
-    def task_ended(**_: Any) -> None:
+    def revoked(sender: Any = None, request: Any = None, **_: Any) -> None:
+        if sender is not None and sender.app is agent.app:
+            agent.revoked(sender, str(request.id))
+
+    def task_ended(task: Any = None, state: Any = None, **_: Any) -> None:
+        if state == SUCCESS and task.app is agent.app:
+            agent.succeeded(task)
         agent.task_ended()
 
     def child_ends(**_: Any) -> None:
@@ -70,6 +77,9 @@ def _connect(agent: Agent, main: MainProcess) -> None:
     def main_ready(sender: Any = None, **_: Any) -> None:
         if getattr(sender, "app", None) is agent.app:
             main.ready()
+
+    def main_is_told_to_end(**_: Any) -> None:
+        main.shutting_down()
 
     def main_ends(**_: Any) -> None:
         main.end()
@@ -81,8 +91,10 @@ def _connect(agent: Agent, main: MainProcess) -> None:
         (signals.after_setup_logger, agent.attach_handler),
         (signals.after_setup_task_logger, agent.attach_handler),
         (signals.task_received, received),
+        (signals.task_revoked, revoked),
         (signals.task_postrun, task_ended),
         (signals.worker_process_shutdown, child_ends),
+        (signals.worker_shutting_down, main_is_told_to_end),
         (signals.worker_shutdown, main_ends),
     ):
         signal.connect(receiver, weak=False)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -75,6 +77,9 @@ class TaskLogHandler(logging.Handler):
         self._most_lines = options.log_lines
         self._most_bytes = options.log_bytes
         self._describe = describe
+        # A name for this process: a pid comes again, and is another's elsewhere.
+        self._series = f"u{os.urandom(8).hex()}"
+        self._numbers = itertools.count(1)
 
     def createLock(self) -> None:
         """Need no lock: lines are put one by one into a queue that has its own."""
@@ -106,6 +111,7 @@ class TaskLogHandler(logging.Handler):
 
     def _record(self, run: Run) -> Lines:
         fields = {"uuid": run.id, "hostname": run.hostname, **self._describe()}
+        fields["id"] = f"{self._series}-{next(self._numbers)}"
         return Lines(run, {**fields, "retries": run.retries})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from celery import bootsteps
@@ -14,6 +15,8 @@ from celery.worker.state import SOFTWARE_INFO, active_requests, all_total_count
 from umbel_agent import protocol
 from umbel_agent.agent import Agent
 from umbel_agent.boot import started_at
+from umbel_agent.control import Controls, pool_kind
+from umbel_agent.holding import can_hold, close_paused_queues
 from umbel_agent.leases import Leases, visibility_timeout_s
 from umbel_agent.records import Plain
 from umbel_agent.redis_link import Link
@@ -42,6 +45,8 @@ class MainProcess:
         self._leases: Leases | None = None
         self._sampler: Sampler | None = None
         self._visibility_timeout_s: float | None = None
+        self._controls = Controls(agent, self._note_task)
+        self._can_hold = False
 
     @guarded
     def start(self, consumer: Any) -> None:
@@ -61,6 +66,10 @@ class MainProcess:
                 hostname=consumer.hostname, enabled=False
             )
             consumer.update_strategies()
+        agent.arrivals.watch(consumer)
+        self._controls.register(consumer)
+        self._can_hold = can_hold(consumer.task_consumer.channel)
+        self._close_paused_queues()
         self._start_leases(consumer.task_consumer.channel)
         if not self._is_announced:
             self._is_announced = True
@@ -70,11 +79,28 @@ class MainProcess:
                 agent.shipper.every(protocol.SAMPLE_EVERY_S, self._put_sample)
 
     @guarded
+    def _close_paused_queues(self) -> None:
+        close_paused_queues(self._consumer)
+
+    def _note_task(self, type: str, task_id: str, fields: Mapping[str, Any]) -> None:
+        """Put a record about a task into the stream."""
+        agent = self._agent
+        record = {"type": type, "uuid": task_id, "hostname": agent.hostname}
+        agent.shipper.put(
+            Plain({**record, "timestamp": time.time(), **agent.describe(), **fields}, 400)
+        )
+
+    @guarded
     def ready(self) -> None:
         """Tell of the worker's start, if Celery's heartbeat does not: it consumes now."""
         if self._is_announced and getattr(self._consumer, "heart", None) is None:
             self._tells_itself = True
             self._tell_worker("worker-online")
+
+    @guarded
+    def shutting_down(self) -> None:
+        """Let go of what is frozen: the worker was told to end."""
+        self._controls.worker_ends()
 
     def _start_leases(self, channel: Any) -> None:
         self.stop_leases()
@@ -160,6 +186,11 @@ class MainProcess:
             "logs": options.logs,
             "samples": options.samples,
             "leases": self._leases is not None,
+            "policies": options.policies,
+            "kill": pool_kind(self._consumer) == "prefork",
+            "hold": self._can_hold,
+            "checkpoint": self._can_hold,
+            "freeze": pool_kind(self._consumer) == "prefork",
         }
         return [word for word in protocol.CAPABILITIES if has[word]]
 

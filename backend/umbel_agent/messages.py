@@ -15,6 +15,7 @@ from typing import Any
 
 from umbel_agent import protocol
 from umbel_agent.options import Options
+from umbel_agent.positions import Positions
 from umbel_agent.records import Record, Redact, as_json, bounded
 from umbel_agent.safety import log
 
@@ -70,7 +71,7 @@ class Message:
     def entry(self, redact: Redact) -> bytes:
         """Return the record as JSON with the exact message, or with the reason why it is without."""
         if self._reason is None:
-            exact = self._keeper.exact(self._message, redact)
+            exact = self._keeper.exact(self._fields["name"], self._message, redact)
             if isinstance(exact, bytes):
                 # What the fields say is in the message's headers, in which there is no secret.
                 return as_json(self._fields)[:-1] + b"," + exact + b"}"
@@ -85,9 +86,15 @@ class Message:
 
 
 class MessageKeeper:
-    """Makes the records of received messages, as the options say."""
+    """Makes the records of received messages, as the options say.
 
-    def __init__(self, options: Options) -> None:
+    Args:
+        options: What is kept.
+        positions: Tells which arguments without a name are secrets.
+    """
+
+    def __init__(self, options: Options, positions: Positions) -> None:
+        self._positions = positions
         self._policy = options.messages
         self._most_bytes = options.message_bytes
         self._words = tuple(name.lower().encode() for name in options.redact)
@@ -146,8 +153,8 @@ class MessageKeeper:
             return None
         return protocol.WITHHELD_SIZE.format(limit=self._most_bytes)
 
-    def exact(self, message: Any, redact: Redact) -> bytes | str:
-        """Return body, headers and so on of ``message`` as members of a JSON object.
+    def exact(self, name: str, message: Any, redact: Redact) -> bytes | str:
+        """Return body, headers and so on of a message for the task ``name`` as members of an object.
 
         Or, as text, the reason why they are withheld.
         """
@@ -163,8 +170,8 @@ class MessageKeeper:
             return protocol.WITHHELD_HEADERS
         sealed = b""
         size = len(body)
-        if self._holds_secrets(message, f"{headers}\n{properties}", redact):
-            hidden = _without_reprs(headers, redact)
+        if self._holds_secrets(name, message, f"{headers}\n{properties}", redact):
+            hidden = self._without_reprs(name, headers, redact)
             if self._seal is None or redact(f"{hidden}\n{properties}") != f"{hidden}\n{properties}":
                 return protocol.WITHHELD_SECRET
             headers, body, sealed = hidden, self._seal(body), b',"sealed":true'
@@ -178,11 +185,13 @@ class MessageKeeper:
             sealed,
         )
 
-    def _holds_secrets(self, message: Any, around: str, redact: Redact) -> bool:
+    def _holds_secrets(self, name: str, message: Any, around: str, redact: Redact) -> bool:
         if redact(around) != around:
             return True
         plain = message.body
         plain = plain.encode(errors="replace") if isinstance(plain, str) else bytes(plain)
+        if self._positions.in_message(name, str(message.content_type), plain):
+            return True
         lowered = plain.lower()
         if b"://" not in lowered and not any(word in lowered for word in self._words):
             return b"\\u00" in lowered and self._is_secret_decoded(message, plain, redact)
@@ -210,14 +219,15 @@ class MessageKeeper:
             return True
         return redact(text) != text
 
-
-def _without_reprs(headers: str, redact: Redact) -> str:
-    """Redact the reprs of the arguments, which nothing needs to send the message again."""
-    values = json.loads(headers)
-    for name in ("argsrepr", "kwargsrepr"):
-        if name in values:
-            values[name] = redact(str(values[name]))
-    return json.dumps(values)
+    def _without_reprs(self, name: str, headers: str, redact: Redact) -> str:
+        """Redact the reprs of the arguments, which nothing needs to send the message again."""
+        values = json.loads(headers)
+        for each in ("argsrepr", "kwargsrepr"):
+            if each in values:
+                values[each] = redact(str(values[each]))
+        if "argsrepr" in values:
+            values["argsrepr"] = self._positions.hide(name, values["argsrepr"])
+        return json.dumps(values)
 
 
 def _has_password(plain: bytes, redact: Redact) -> bool:

@@ -11,6 +11,9 @@ from typing import Any, Literal, cast
 from umbel_agent.protocol import STREAM_MAXLEN
 from umbel_agent.redact import REDACTED_NAMES
 
+REDIS_SCHEMES = ("redis", "rediss", "redis+socket", "unix", "valkey", "valkeys")
+"""What a URL of the stream's Redis may begin with; Sentinel is found by the broker's settings only."""
+
 MessagePolicy = Literal["all", "failed", "off"]
 
 
@@ -38,6 +41,8 @@ class Options:
     """CPU and memory of the worker, every 10 s."""
     leases: bool = False
     """Renew the worker's hold on its unacknowledged messages (Redis broker only)."""
+    policies: bool = True
+    """Retry failed tasks as Umbel's retry policies say."""
     redact: tuple[str, ...] = REDACTED_NAMES
     """Names whose values never leave the worker."""
     seal_key: str | None = None
@@ -150,9 +155,19 @@ def _text(value: object) -> str:
     return value
 
 
+def _redis_url(value: object) -> str:
+    url = _text(value)
+    scheme, found, _ = url.partition("://")
+    if not found or scheme not in REDIS_SCHEMES:
+        # Not the whole: there may be a password in it.
+        named = f"{scheme}://" if found else "what is no URL"
+        raise ValueError(f"{named} names no Redis; write {', '.join(REDIS_SCHEMES)}")
+    return url
+
+
 _PARSERS: dict[str, Callable[[object], Any]] = {
     "enabled": _switch,
-    "redis": _text,
+    "redis": _redis_url,
     "messages": _policy,
     "message_bytes": _count,
     "logs": _switch,
@@ -162,6 +177,7 @@ _PARSERS: dict[str, Callable[[object], Any]] = {
     "progress": _switch,
     "samples": _switch,
     "leases": _switch,
+    "policies": _switch,
     "redact": _words,
     "seal_key": _text,
     "stream_maxlen": _count,

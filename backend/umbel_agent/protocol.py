@@ -14,6 +14,26 @@ STREAM_KEY: Final = "umbel:stream"
 """The stream, without the broker's ``global_keyprefix``."""
 AGENT_KEY: Final = "umbel:agent:{hostname}"
 """The announcement of one worker, without the broker's ``global_keyprefix``."""
+POLICIES_KEY: Final = "umbel:policies"
+"""The policies that workers follow, without the broker's ``global_keyprefix``; JSON text."""
+HELD_MESSAGES_KEY: Final = "umbel:held:messages"
+"""Messages put aside, exactly as they were, by task id; a hash without the broker's prefix."""
+HELD_PLACES_KEY: Final = "umbel:held:places"
+"""The list each of them belongs to, by task id; neither key nor values have the broker's prefix."""
+PAUSED_QUEUES_KEY: Final = "umbel:paused:queues"
+"""The queues that no worker is to consume; a set without the broker's prefix."""
+RETRY_OF_HEADER: Final = "umbel_retry_of"
+"""The header that names the task which an operator's retry repeats."""
+PAUSED_WORKERS_KEY: Final = "umbel:paused:workers:{queue}"
+"""The workers that would consume a paused queue and whose agents keep them from it; a set."""
+STATE_KEY: Final = "umbel:state:{task}"
+"""What a task saved at its last checkpoint; JSON text, without the broker's prefix."""
+WANTED_KEY: Final = "umbel:wanted:{task}"
+"""That a task is to pause at its next checkpoint: its list and its message, as JSON text of an object."""
+CHORD_HEADER: Final = "umbel_chord"
+"""The header by which the retried member of a chord names all of its header, in order."""
+CHORD_KEY: Final = "umbel:chord:{body}"
+"""Who sends the body of a chord again, without the broker's ``global_keyprefix``; expires in a minute."""
 FIELD: Final = "r"
 """The one field of a stream entry: a record as JSON text."""
 
@@ -27,7 +47,19 @@ PROGRESS: Final = "umbel-progress"
 LOG: Final = "umbel-log"
 SAMPLE: Final = "umbel-sample"
 DROPPED: Final = "umbel-dropped"
-OWN_TYPES: Final = frozenset({MESSAGE, PROGRESS, LOG, SAMPLE, DROPPED})
+PAUSED: Final = "umbel-paused"
+RESUMED: Final = "umbel-resumed"
+REVOKED: Final = "umbel-revoked"
+"""These three are written by Umbel's acts too, of what waits in a queue."""
+OWN_TYPES: Final = frozenset({MESSAGE, PROGRESS, LOG, SAMPLE, DROPPED, PAUSED, RESUMED, REVOKED})
+
+KILL: Final = "umbel_kill"
+KILLED: Final = "umbel_killed"
+HOLD: Final = "umbel_hold"
+FREEZE: Final = "umbel_freeze"
+THAW: Final = "umbel_thaw"
+CHECKPOINT: Final = "umbel_checkpoint"
+"""Remote control commands of the agent's own."""
 
 LIFECYCLE_TYPES: Final = frozenset(
     {
@@ -46,13 +78,28 @@ LIFECYCLE_TYPES: Final = frozenset(
 )
 """Celery's events that go into the stream too: all but heartbeats and events of the user's own."""
 
+WITH_ARGS: Final = frozenset({"task-sent", "task-received"})
+"""Celery's events that carry arguments."""
+
 ENDED_BADLY: Final = frozenset(
     {"task-failed", "task-retried", "task-revoked", "task-rejected", "task-cancelled"}
 )
 """After which of Celery's events ``messages="failed"`` lets the exact message go into the stream."""
 ENDED: Final = ENDED_BADLY | {"task-succeeded"}
 
-CAPABILITIES: Final = ("stream", "messages", "progress", "logs", "samples", "leases")
+CAPABILITIES: Final = (
+    "stream",
+    "messages",
+    "progress",
+    "logs",
+    "samples",
+    "leases",
+    "policies",
+    "kill",
+    "hold",
+    "freeze",
+    "checkpoint",
+)
 
 WITHHELD_SECRET: Final = "it holds a redacted value"
 WITHHELD_SIZE: Final = "it is larger than {limit} bytes"

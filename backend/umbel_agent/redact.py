@@ -34,7 +34,7 @@ class Redactor:
         names = [name.lower() for name in names]
         self._words = tuple(names)
         words = "|".join(re.escape(name) for name in names)
-        # The end of a name, quoted or bare, then `=` or `:`; the value is found by `_value_end`. What
+        # The end of a name, quoted or bare, then `=` or `:`; the value is found by `value_end`. What
         # comes before does not matter, and bounding what comes after keeps long words linear.
         self._name = (
             re.compile(rf"(?:{words})[\w.-]{{0,64}}(\\*['\"]?)\s*(?:=>|[=:])\s*", re.IGNORECASE)
@@ -62,7 +62,7 @@ class Redactor:
         done = 0
         while match is not None:
             parts.append(text[done : match.end()])
-            done = _value_end(text, match.end())
+            done = value_end(text, match.end())
             parts.append(_hidden_like(text, match.end(), match[1]))
             match = self._name.search(text, done)
         parts.append(text[done:])
@@ -74,7 +74,7 @@ def _hidden_like(text: str, start: int, quote: str) -> str:
     return f"{quote}{HIDDEN}{quote}" if quote and start < len(text) else HIDDEN
 
 
-def _value_end(text: str, start: int) -> int:
+def value_end(text: str, start: int) -> int:
     """Return where the value that begins at ``start`` ends: a bracketed or quoted whole, or a word."""
     end = len(text)
     position = start

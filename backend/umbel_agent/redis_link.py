@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from typing import Any
 
 import redis
 from redis.exceptions import RedisError, ResponseError
 
+from umbel_agent.lookback import LookBack, answers
 from umbel_agent.protocol import FIELD, STREAM_KEY
 
 CONNECT_TIMEOUT_S = 2.0
 TIMEOUT_S = 5.0
+
+_SCHEMES = {"valkey": "redis", "valkeys": "rediss", "redis+socket": "unix"}
 
 Pool = redis.ConnectionPool
 PoolFactory = Callable[[], tuple[Pool, str]]
@@ -31,9 +35,17 @@ def pool_of_url(url: str) -> PoolFactory:
     """Return the factory for the Redis at ``url``, whose keys have no prefix."""
 
     def make() -> tuple[Pool, str]:
-        return _tuned(Pool.from_url(url)), ""
+        return _tuned(Pool.from_url(plain_url(url))), ""
 
     return make
+
+
+def plain_url(url: str) -> str:
+    """Return ``url``, of a form that Celery knows, in that of redis-py."""
+    scheme, _, rest = url.partition("://")
+    url = f"{_SCHEMES.get(scheme, scheme)}://{rest}"
+    url = re.sub(r"(?<=[?&])virtual_host=/?", "db=", url) if scheme == "redis+socket" else url
+    return re.sub(r"(?<=[?&]ssl_cert_reqs=)CERT_(\w+)", lambda found: found[1].lower(), url)
 
 
 def pool_of_broker(app: Any) -> PoolFactory:
@@ -79,6 +91,7 @@ def is_redis(app: Any) -> bool:
 def _tuned(pool: Pool) -> Pool:
     for name in ("retry", "retry_on_error", "retry_on_timeout", "health_check_interval"):
         pool.connection_kwargs.pop(name, None)
+    pool.connection_kwargs["decode_responses"] = False
     pool.connection_kwargs["socket_timeout"] = TIMEOUT_S
     if not issubclass(pool.connection_class, redis.UnixDomainSocketConnection):
         pool.connection_kwargs["socket_connect_timeout"] = CONNECT_TIMEOUT_S
@@ -100,6 +113,8 @@ class Link:
         self._pool: Pool | None = None
         self._connection: Any = None
         self._head = b""
+        self._lately = LookBack()
+        self._is_new = False
         self.prefix = ""
         """Before every key; known once connected."""
 
@@ -121,18 +136,52 @@ class Link:
             RedisError, OSError: It is away; which entries it took is unknown.
         """
         connection = self._connected()
+        known = self._looked_back(connection)
+        again = self._lately.again
+        sent = [*again, *(entry for entry in entries if entry not in known)]
+        answers = self._sent(connection, sent)
+        errors = [answer for answer in answers if isinstance(answer, ResponseError)]
+        if errors and len(errors) == len(sent):
+            raise Refused(str(errors[0]))
+        took = iter(answers[len(again) :])
+        return [entry in known or isinstance(next(took), bytes) for entry in entries]
+
+    def _sent(self, connection: Any, entries: Sequence[bytes]) -> list[bytes | ResponseError]:
+        """Send ``entries`` and return for each its id, or why it was not taken."""
         head = self._head
+        answers: list[bytes | ResponseError] = []
         try:
             connection.send_packed_command(
                 [b"".join(b"%b$%d\r\n%b\r\n" % (head, len(entry), entry) for entry in entries)]
             )
-            errors = [_error_of(connection) for _ in entries]
+            for _ in entries:
+                answers.append(_answer_of(connection))
+        except BaseException:
+            self._lately.doubt(entries)
+            self.close()
+            raise
+        finally:
+            self._lately.took(
+                (answer, entry)
+                for answer, entry in zip(answers, entries, strict=False)
+                if isinstance(answer, bytes)
+            )
+        return answers
+
+    def _looked_back(self, connection: Any) -> Collection[bytes]:
+        """After a new connection, find out what is to be sent again; return what need not be."""
+        if not self._is_new:
+            return ()
+        try:
+            key = self.prefix + STREAM_KEY
+            known = self._lately.look(lambda commands: answers(connection, commands), key)
+        except ResponseError as error:
+            raise Refused(str(error)) from error
         except BaseException:
             self.close()
             raise
-        if all(errors):
-            raise Refused(str(errors[0]))
-        return [error is None for error in errors]
+        self._is_new = False
+        return known
 
     def command(self, *words: str | bytes | int | float) -> Any:
         """Run one command on a key of ours; the caller puts the prefix before it.
@@ -166,6 +215,7 @@ class Link:
                 connection.disconnect()
                 raise
             self._connection = connection
+            self._is_new = True
         return self._connection
 
     def close(self) -> None:
@@ -176,12 +226,11 @@ class Link:
                 connection.disconnect()
 
 
-def _error_of(connection: Any) -> ResponseError | None:
+def _answer_of(connection: Any) -> bytes | ResponseError:
     try:
-        connection.read_response()
+        return bytes(connection.read_response())
     except ResponseError as error:
         return error
-    return None
 
 
 def _packed_head(prefix: str, maxlen: bytes) -> bytes:

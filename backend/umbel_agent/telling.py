@@ -11,13 +11,17 @@ from umbel_agent.safety import note_fault
 
 Tell = Callable[[str, dict[str, Any], str], None]
 """Takes the type of an event, its fields, and the node name of the sender."""
+Hide = Callable[[str, dict[str, Any]], None]
+"""Takes the type of an event and its fields, in which it may change values."""
 
 _HOW = frozenset({"blind", "utcoffset", "retry", "retry_policy", "Event"})
 """Arguments of ``send`` that say how to send, and are no fields of the event."""
 
 
-def telling(base: type[Any], tell: Tell, is_on: Callable[[], bool]) -> type[Any]:
+def telling(base: type[Any], tell: Tell, hide: Hide, is_on: Callable[[], bool]) -> type[Any]:
     """Return ``base``, an ``EventDispatcher`` of Celery's, that gives its events to ``tell`` first.
+
+    What ``hide`` changes in an event is changed on the wire too.
 
     Celery asks ``enabled`` before it makes an event; here it is always told yes, while the wire stays as
     configured (``-E``, ``--without-heartbeat``, events switched on and off by remote control). An event is
@@ -73,6 +77,7 @@ def telling(base: type[Any], tell: Tell, is_on: Callable[[], bool]) -> type[Any]
         def _tell(self, type: str, fields: dict[str, Any]) -> None:
             try:
                 if is_on():
+                    hide(type, fields)
                     how = _HOW & fields.keys()
                     told = {n: v for n, v in fields.items() if n not in how} if how else fields
                     tell(type, told, self.hostname)

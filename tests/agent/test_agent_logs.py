@@ -62,13 +62,15 @@ def test_lines_of_each_attempt_are_told_apart(agent_cluster: Any) -> None:
     assert told == {(0, "attempt 0"), (1, "attempt 1")}
 
 
+@pytest.mark.timeout(240)
 def test_a_flood_of_lines_is_cut_and_counted(agent_cluster: Any) -> None:
     task_id = agent_cluster.send("harness.agent.flood", 100_000).id
-    agent_cluster.stream.wait_for(task_id, "task-succeeded", 60)
+    agent_cluster.stream.wait_for(task_id, "task-succeeded", 200)
     entries = agent_cluster.stream.of(task_id, protocol.LOG)
     assert sum(len(entry["lines"]) for entry in entries) == 10_000
     assert sum(entry.get("dropped", 0) for entry in entries) == 90_000
-    assert len(entries) < 400
+    # One for some lines at least, also where the worker gets little of the processor.
+    assert len(entries) < 2_500
 
 
 def test_lines_of_a_megabyte_are_cut(agent_cluster: Any) -> None:
@@ -92,7 +94,8 @@ def test_parts_can_be_switched_off(broker_url: str, workers: Workers) -> None:
     types = {entry["type"] for entry in stream.entries()}
     assert not types & {protocol.LOG, protocol.PROGRESS, protocol.SAMPLE}
     said = stream.wait_announcement(worker.hostname)
-    assert said["capabilities"] == ["stream", "messages"]
+    missing = set(protocol.CAPABILITIES) - set(said["capabilities"])
+    assert missing == {"progress", "logs", "samples", "leases"}
 
 
 @pytest.mark.parametrize("pool", ["prefork", "threads"])

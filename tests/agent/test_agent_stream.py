@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.util
 import json
 import signal
 import time
+import uuid
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -98,8 +100,6 @@ def test_pub_sub_and_stream_tell_the_same_facts(broker_url: str, workers: Worker
 
 
 def _events(message: dict[str, Any]) -> list[dict[str, Any]]:
-    import base64
-
     if message["type"] != "pmessage":
         return []
     body = json.loads(base64.b64decode(json.loads(message["data"])["body"]))
@@ -140,6 +140,29 @@ def test_a_revoked_task_is_told(agent_cluster: Any) -> None:
     assert stream.wait_for(running.id, "task-revoked")[0]["terminated"] is True
 
 
+def test_a_task_that_is_turned_away_is_told_with_all_that_is_known_of_it(
+    agent_cluster: Any,
+) -> None:
+    stream = agent_cluster.stream
+    early = agent_cluster.send("harness.tasks.echo", "early", expires=-1).id
+    revoked = str(uuid.uuid4())
+    agent_cluster.app.control.revoke(revoked)
+    wait_until(
+        lambda: revoked in str(agent_cluster.app.control.inspect(timeout=2).revoked()), 30, "it"
+    )
+    agent_cluster.send("harness.tasks.echo", "revoked", task_id=revoked)
+    for task_id, said in ((early, "early"), (revoked, "revoked")):
+        message = stream.wait_for(task_id, protocol.MESSAGE)[0]
+        assert json.loads(base64.b64decode(message["body"]))[0] == [said]
+        assert (message["name"], message["queue"]) == ("harness.tasks.echo", "default")
+        received = stream.wait_for(task_id, "task-received")[0]
+        assert (received["name"], received["args"]) == ("harness.tasks.echo", f"('{said}',)")
+        ended = stream.of(task_id, "task-revoked")[0]
+        assert received["timestamp"] <= ended["timestamp"]
+        assert ended["expired"] is (said == "early")
+        assert len(stream.of(task_id)) == 3
+
+
 def test_sent_tasks_are_told_by_workers_that_send(agent_cluster: Any) -> None:
     parent = agent_cluster.send("harness.tasks.spawn", 2)
     children = parent.get(timeout=30)
@@ -157,7 +180,7 @@ def test_samples_and_announcement_say_how_the_worker_does(agent_cluster: Any) ->
     assert sample["memory_bytes"] > sample["main_memory_bytes"] > 10_000_000
     assert sample["cpu_percent"] >= 0
     said = stream.wait_announcement(hostname)
-    assert said["capabilities"] == ["stream", "messages", "progress", "logs", "samples"]
+    assert set(protocol.CAPABILITIES) - set(said["capabilities"]) == {"leases"}
     assert (said["protocol"], said["concurrency"], said["messages"]) == (1, 2, "all")
     assert (said["leases"], said["visibility_timeout_s"]) == (False, 3600)
     assert 0 < stream.redis.ttl(protocol.agent_key(hostname)) <= 30
@@ -219,5 +242,6 @@ def test_a_warm_shutdown_delivers_everything(broker_url: str, workers: Workers) 
     started = [id for id in ids if "task-started" in stream.types(id)]
     assert started
     for task_id in started:
-        assert stream.types(task_id)[-1] == "task-succeeded"
+        # Lines come from another process, and may be last where the processor is busy.
+        assert "task-succeeded" in stream.types(task_id)
         assert len(stream.lines(task_id)) == 20

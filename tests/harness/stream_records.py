@@ -57,11 +57,13 @@ def message(
     return record(protocol.MESSAGE, task_id, **{k: v for k, v in told.items() if v is not None})
 
 
-def logged(task_id: str, *texts: str, at: float | None = None, dropped: int = 0) -> bytes:
+def logged(
+    task_id: str, *texts: str, at: float | None = None, dropped: int = 0, **more: Any
+) -> bytes:
     """Return the record of lines of one run."""
     at = at or time.time()
     lines = [[at + n / 1000, 20, "app", text] for n, text in enumerate(texts)]
-    return record(protocol.LOG, task_id, at=at, retries=0, lines=lines, dropped=dropped)
+    return record(protocol.LOG, task_id, at=at, retries=0, lines=lines, dropped=dropped, **more)
 
 
 def write(client: redis.Redis, *records: bytes, **options: Any) -> list[str]:

@@ -76,7 +76,7 @@ class Scene:
 
     def active(self, worker: str) -> dict[str, dict[str, Any]]:
         """Return what a worker says it runs, by task id."""
-        told = self.app.control.inspect([worker], timeout=2).active() or {}
+        told = self.app.control.inspect([worker], timeout=10, limit=1).active() or {}
         return {task["id"]: task for task in told.get(worker, [])}
 
     def audit(self, target: str) -> list[tuple[Any, ...]]:

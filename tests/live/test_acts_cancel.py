@@ -119,7 +119,7 @@ def test_what_runs_is_stopped_and_its_slot_works_again(scene: Scene) -> None:
     code, rows = scene.cancel(task_id)
     assert code == 0, rows
     assert rows[task_id]["detail"] == (
-        f"Stopped: process {pid} of {worker.hostname} ended after SIGTERM."
+        f"Stopped: process {pid} of {worker.hostname} ended after SIGTERM. Its result is REVOKED."
     )
     assert time.monotonic() - started < 15
     assert not psutil.pid_exists(pid)

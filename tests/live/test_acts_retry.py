@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
-import time
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from celery import chain
 
 from harness.acting import Scene
+from harness.kept import keep
 from harness.records import a_task
 from harness.waiting import wait_until
 from harness.worker import Workers
@@ -21,11 +23,25 @@ from umbel_backend.db import migrations
 from umbel_backend.db.changes import Changes
 from umbel_backend.db.engine import database_url, open_engine
 from umbel_backend.db.writer import Writer
-from umbel_backend.records import KeptMessage
 
 pytestmark = pytest.mark.live
 
 LONG = "ü" * 3_000
+SEND_CHORD = """
+import json, sys
+from celery import chord
+from harness.tasks import client
+
+url, *files = sys.argv[1:]
+app = client(url, url)
+
+def task(name, *args):
+    return app.signature("harness.tasks." + name, args=args, queue="default")
+
+header = [task("touch", files[0]), task("add", 1, 2), task("touch", files[1])]
+body = chord(header, task("echo"), app=app).apply_async()
+print(json.dumps([body.id, body.parent.id, *(each.id for each in body.parent.results)]))
+"""
 
 
 @pytest.fixture
@@ -40,38 +56,6 @@ def database(scene: Scene) -> Iterator[sa.Engine]:
     migrations.upgrade(engine)
     yield engine
     engine.dispose()
-
-
-def keep(engine: sa.Engine, wire: dict[str, Any], state: str = "FAILURE", **fields: Any) -> str:
-    """Store a message taken from a queue as the agent would have, and its task as ended."""
-    headers, properties = wire["headers"], wire["properties"]
-    task_id = str(headers["id"])
-    fields = {
-        "name": headers["task"],
-        "queue": properties["delivery_info"]["routing_key"],
-        "root_id": headers["root_id"],
-        "parent_id": headers["parent_id"],
-        "group_id": headers["group"],
-        **fields,
-    }
-    Writer(engine).write(
-        Changes(
-            tasks=[a_task(task_id, state, time.time(), **fields)],
-            messages=[
-                KeptMessage(
-                    id=task_id,
-                    kept_at=time.time(),
-                    body=base64.b64decode(wire["body"]),
-                    headers=headers,
-                    properties=properties,
-                    content_type=wire["content-type"],
-                    content_encoding=wire["content-encoding"],
-                    size_bytes=len(wire["body"]),
-                )
-            ],
-        )
-    )
-    return task_id
 
 
 @pytest.mark.parametrize("serializer", ["json", "pickle", "msgpack"])
@@ -289,3 +273,41 @@ def test_the_whole_road_from_an_agent_to_a_retry(scene: Scene, tmp_path: Path) -
         ),
         20,
     )
+
+
+def test_the_body_of_a_chord_runs_once_its_failed_members_were_retried(
+    scene: Scene, tmp_path: Path
+) -> None:
+    scene.site.recorder()
+    scene.workers.start(scene.url, app="harness.agent_tasks:app", result_backend=scene.url)
+    missing = [tmp_path / name for name in ("one", "two")]
+    files = [str(folder / "trace") for folder in missing]
+    # By a process of its own: Celery's results talk to the server whenever they are collected.
+    sent = subprocess.run(
+        [sys.executable, "-c", SEND_CHORD, scene.url, *files],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    body_id, group_id, *members = json.loads(sent.stdout)
+    wait_until(lambda: scene.state(body_id) == "FAILURE", 40, "the chord to fail")
+
+    def recorded() -> bool:
+        rows = scene.site.query(
+            "SELECT count(*) FROM task JOIN task_message ON task = id WHERE group_id = ?"
+            " AND state IN ('SUCCESS', 'FAILURE')",
+            group_id,
+        )
+        return rows == [(3,)]
+
+    wait_until(recorded, 40, scene.site.log)
+    for folder in missing:
+        folder.mkdir()
+    code, rows = scene.retry(members[0], members[2])
+    assert code == 0, rows
+    assert all("runs once all of its header" in row["detail"] for row in rows.values()), rows
+    wait_until(lambda: scene.state(body_id) == "SUCCESS", 40, scene.workers.logs)
+    assert scene.result(body_id)["result"]["args"] == [["touched", 3, "touched"]]
+    assert [(folder / "trace").read_text() for folder in missing] == ["ran\n", "ran\n"]

@@ -22,6 +22,8 @@ _FIELDS = {
     "batch": audit.c.batch,
     "reason": audit.c.reason,
 }
+FIELDS = (*_FIELDS, "since", "until")
+"""What can stand before the colon."""
 # A value with spaces stands in quotes: action:"operator add".
 _WORD = re.compile(r'(?:[^\s"]|"[^"]*")+')
 _TIMES = ("since", "until")
@@ -51,7 +53,7 @@ def _part(word: str, now: float) -> sa.ColumnElement[bool]:
         since, until = instant.span(">=", now)[0], instant.span("<=", now)[1]
         return audit.c.at >= since if field == "since" else audit.c.at < until
     if field not in _FIELDS or not value:
-        allowed = ", ".join([*_FIELDS, *_TIMES])
+        allowed = ", ".join(FIELDS)
         raise InvalidValue(f"{word!r} is not understood; fields of the audit are {allowed}.")
     values = [each for each in value.split(",") if each]
     if field == "outcome":

@@ -1,4 +1,4 @@
-"""Cancels tasks wherever they are, by what Celery and the broker offer without an agent.
+"""Cancels tasks wherever they are: by what Celery and the broker offer, and by agents where there are.
 
 A tombstone is written first. Then every worker is told to discard the tasks; what waits in a queue of
 Redis is taken out, what runs is told to stop and watched until its process is gone, and what cannot be
@@ -8,11 +8,14 @@ seen to end is said not to be.
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from itertools import chain
 
+from umbel_agent.protocol import REVOKED
 from umbel_backend import states
+from umbel_backend.acts.agents import NEEDS_AGENT, Agents, described
+from umbel_backend.acts.ending import RunEnder
+from umbel_backend.acts.holds import Holds
 from umbel_backend.acts.operator import Door, Job
 from umbel_backend.acts.outcome import Outcome, done, partly, refused, unknown
 from umbel_backend.acts.pace import Pace
@@ -32,19 +35,7 @@ AT_ONCE = 200
 DEFAULT_GRACE_S = 30.0
 _SETTLE_S = 1.0
 """How long to wait for the result of what a worker said it discards."""
-_KILLED_S = 3.0
 _PAUSE_S = 0.1
-_NEEDS_AGENT = "needs umbel_agent in worker {worker}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """A run that was told to end."""
-
-    task: str
-    worker: str
-    pid: int | None
-    signal: str
 
 
 class Canceller:
@@ -61,6 +52,8 @@ class Canceller:
         self._grace_s = grace_s
         self._cluster = cluster
         self._foreman = Foreman(cluster)
+        self._agents = Agents(cluster)
+        self._patience_s = _SETTLE_S
         self._tracker = Tracker(cluster, door.settings, door.engine, self._foreman)
         self._results: RevokedResults | None = None
         self._reader: Results | None = None
@@ -107,6 +100,7 @@ class Canceller:
     def close(self) -> None:
         """Close what is open."""
         self._foreman.close()
+        self._agents.close()
         self._tracker.close()
         if self._results is not None:
             self._results.close()
@@ -143,16 +137,20 @@ class Canceller:
         if strangers:
             # They came between the two questions, or left the first one open.
             after.answers |= self._foreman.survey(to=sorted(strangers)).answers
-        gone = []
-        for task_id, outcome in self._empty_queues(wanted, before, after):
-            gone.append(task_id)
+        gone: dict[str, tuple[bytes, str]] = {}
+        aside = self._take_paused(wanted, before, gone)
+        for task_id, outcome in chain(aside, self._empty_queues(wanted, before, after, gone)):
             yield closed(task_id, outcome)
-        self._settle(gone)
-        left = [task_id for task_id in wanted if task_id not in set(gone)]
+        self._settle(list(gone))
+        self._agents.note(REVOKED, {i: described(opened(m)[0], q) for i, (m, q) in gone.items()})
+        left = [task_id for task_id in wanted if task_id not in gone]
         running = [each for each in left if _is_running(each, before, after)]
-        for task_id, outcome in self._end_runs(running, before, after):
+        holdings = {task_id: _holding_of(task_id, before, after) for task_id in running}
+        ender = RunEnder(self._foreman, self._agents, self._grace_s, self._ended_meanwhile)
+        for task_id, outcome in ender.end({i: h for i, h in holdings.items() if h}, after):
             if outcome.outcome == "done":
                 self._settle([task_id])
+                outcome = self._with_result(task_id, outcome)
             yield closed(task_id, outcome)
         rest = [task_id for task_id in left if task_id not in set(running)]
         for task_id, outcome in self._watch(rest, before, after):
@@ -171,8 +169,31 @@ class Canceller:
             with writing(self._door.engine) as connection:
                 connection.execute(tombstones.settle(ids, time.time()))
 
+    def _take_paused(
+        self, ids: Sequence[str], before: Whereabouts, gone: dict[str, tuple[bytes, str]]
+    ) -> Iterator[tuple[str, Outcome]]:
+        """Take away what was put aside; what was resumed meanwhile is left to the workers' memory.
+
+        What is gone is put into ``gone`` with its message and queue.
+        """
+        paused = [each for each in ids if before.places[each].kind == "paused"]
+        if not paused:
+            return
+        holds = Holds(self._door, self._cluster, self._agents)
+        for task_id, held in holds.broker.of(paused).items():
+            if holds.broker.take(task_id) is not None:
+                gone[task_id] = held.raw, held.queue
+                assert self._results is not None
+                stored = self._results.store(held.raw)
+                yield task_id, done(f"It was held aside, and is taken away. {stored}")
+        holds.forget(paused)
+
     def _empty_queues(
-        self, ids: Sequence[str], before: Whereabouts, after: Workforce
+        self,
+        ids: Sequence[str],
+        before: Whereabouts,
+        after: Workforce,
+        gone: dict[str, tuple[bytes, str]],
     ) -> Iterator[tuple[str, Outcome]]:
         """Take out of the queues what waits there; what a worker took meanwhile is left to it."""
         messages = [
@@ -187,6 +208,7 @@ class Canceller:
         removed = self._tracker.surgery.remove(messages)
         for message in messages:
             if message.id in removed:
+                gone[message.id] = message.raw, message.queue
                 assert self._results is not None
                 stored = self._results.store(message.raw)
                 yield message.id, done(f"Removed from queue {message.queue}. {stored}")
@@ -194,71 +216,6 @@ class Canceller:
         if taken:
             again = self._foreman.survey(taken, describe=False)
             after.holdings |= again.holdings
-
-    def _end_runs(
-        self, ids: Sequence[str], before: Whereabouts, after: Workforce
-    ) -> Iterator[tuple[str, Outcome]]:
-        by_worker: dict[str, list[_Run]] = defaultdict(list)
-        signal = "SIGTERM" if self._grace_s > 0 else "SIGKILL"
-        for task_id in ids:
-            holding = _holding_of(task_id, before, after)
-            assert holding is not None
-            by_worker[holding.worker].append(_Run(task_id, holding.worker, holding.pid, signal))
-        told: list[_Run] = []
-        for worker, runs in by_worker.items():
-            pool = after.pool(worker)
-            if pool not in ("prefork", "gevent", "eventlet"):
-                for run in runs:
-                    yield run.task, _cannot_stop(worker, pool)
-                continue
-            said = self._foreman.terminate(worker, [run.task for run in runs], signal)
-            if said is None:
-                for run in runs:
-                    yield (
-                        run.task,
-                        unknown(
-                            f"It runs on {worker}, which was told to stop it and did not answer."
-                        ),
-                    )
-                continue
-            told += [run for run in runs if run.task in said]
-            for run in runs:
-                if run.task not in said:
-                    yield run.task, self._ended_meanwhile(run.task)
-        yield from self._wait_for_ends(told, after)
-
-    def _wait_for_ends(self, runs: list[_Run], after: Workforce) -> Iterator[tuple[str, Outcome]]:
-        waiting = {run.task: run for run in runs}
-        grace_s = self._grace_s if self._grace_s > 0 else _KILLED_S
-        yield from self._until_gone(waiting, after, grace_s, "SIGTERM")
-        if not waiting:
-            return
-        if self._grace_s > 0:
-            for run in waiting.values():
-                # Celery forgets a run it has terminated once, so that this mostly finds nothing.
-                self._foreman.terminate(run.worker, [run.task], "SIGKILL")
-            yield from self._until_gone(waiting, after, _KILLED_S, "SIGKILL")
-        for run in waiting.values():
-            yield run.task, _still_runs(run, after.pool(run.worker))
-
-    def _until_gone(
-        self, waiting: dict[str, _Run], after: Workforce, limit_s: float, signal: str
-    ) -> Iterator[tuple[str, Outcome]]:
-        """Yield those of ``waiting`` that are seen to be gone, and take them out of it."""
-        deadline, pause_s = time.monotonic() + limit_s, _PAUSE_S
-        while waiting:
-            workers = sorted({run.worker for run in waiting.values()})
-            now = self._foreman.survey(list(waiting), to=workers, timeout_s=1.0)
-            for run in list(waiting.values()):
-                if _is_gone(run, now, after.pool(run.worker)):
-                    del waiting[run.task]
-                    ended = f"process {run.pid}" if run.pid else "it"
-                    by = run.signal if run.signal == "SIGKILL" else signal
-                    yield run.task, done(f"Stopped: {ended} of {run.worker} ended after {by}.")
-            if time.monotonic() > deadline:
-                return
-            time.sleep(min(pause_s, max(0.0, deadline - time.monotonic())))
-            pause_s = min(1.0, pause_s * 1.5)
 
     def _watch(
         self, ids: Sequence[str], before: Whereabouts, after: Workforce
@@ -275,6 +232,14 @@ class Canceller:
                 yield task_id, self._ended_meanwhile(task_id)
             else:
                 yield task_id, _not_found(place, after)
+
+    def _with_result(self, task_id: str, outcome: Outcome) -> Outcome:
+        """Add what the result backend says of a task whose run has ended."""
+        if task_id in self._revoked_within([task_id], self._patience_s):
+            return done(f"{outcome.detail} Its result is REVOKED.")
+        # It may store none, and then the others of it do not either.
+        self._patience_s = _PAUSE_S
+        return outcome
 
     def _ended_meanwhile(self, task_id: str) -> Outcome:
         """Tell of a task that was held or waiting a moment ago, and is neither now."""
@@ -333,19 +298,10 @@ def _may_be_removed(message: Waiting) -> bool:
     return embed is not None or not headers.get("group")
 
 
-def _is_gone(run: _Run, now: Workforce, pool: str) -> bool:
-    answer = now.answers.get(run.worker)
-    if answer is None or (answer.missing and "stats" in answer.missing):
-        return False
-    if pool == "prefork" and run.pid is not None:
-        return run.pid not in answer.pool_pids
-    return run.task not in now.holdings
-
-
 def _discarded(holding: Holding, pool: str, is_revoked: bool) -> Outcome:
     worker = holding.worker
     if holding.held == "reserved" and pool not in ("prefork", "solo"):
-        agent = _NEEDS_AGENT.format(worker=worker)
+        agent = NEEDS_AGENT.format(worker=worker)
         return partly(
             f"Cancelling: {worker} acknowledged, but had given it to its pool before, from which Celery"
             f" cannot take it back ({agent}); it may run."
@@ -353,26 +309,6 @@ def _discarded(holding: Holding, pool: str, is_revoked: bool) -> Outcome:
     waits = "its ETA" if holding.held == "scheduled" else "its turn"
     words = f"{worker} acknowledged, and discards it when {waits} comes."
     return done(f"Its result is REVOKED; {words}") if is_revoked else partly(f"Cancelling: {words}")
-
-
-def _cannot_stop(worker: str, pool: str) -> Outcome:
-    kind = {"threads": "in a thread", "solo": "in its main process"}.get(pool, "in its pool")
-    agent = _NEEDS_AGENT.format(worker=worker)
-    return refused(
-        f"It runs on {worker} {kind}, where Celery cannot stop it ({agent}). It is written down:"
-        " it is not started again."
-    )
-
-
-def _still_runs(run: _Run, pool: str) -> Outcome:
-    if pool == "prefork" and run.pid is not None:
-        agent = _NEEDS_AGENT.format(worker=run.worker)
-        return partly(
-            f"{run.worker} was told to stop it, and its process {run.pid} ignores {run.signal}:"
-            f" Celery knows of no task in it any more and cannot kill it ({agent}); kill -9"
-            f" {run.pid} on its host ends it."
-        )
-    return partly(f"{run.worker} was told to stop it ({run.signal}); that it ended was not seen.")
 
 
 def _not_found(place: Place, after: Workforce) -> Outcome:

@@ -1,7 +1,8 @@
-"""Tells workers that come online which tasks were cancelled while they were away.
+"""Tells workers that come online what was decided while they were away: cancelled tasks, paused queues.
 
-A worker keeps what it was told to revoke in its memory only. So the recorder tells each one that comes
-online again, from the tombstones, until the tasks were seen to be gone or have become too old.
+A worker keeps what it was told in its memory only. So the recorder tells each one that comes online again:
+from the tombstones, until the tasks were seen to be gone or have become too old; of queues, until they are
+resumed.
 """
 
 from __future__ import annotations
@@ -10,10 +11,15 @@ import time
 
 import sqlalchemy as sa
 
+from umbel_agent.protocol import PAUSED, RESUMED
+from umbel_backend import states
+from umbel_backend.acts.agents import Agents, described
+from umbel_backend.acts.revoked_results import opened
 from umbel_backend.broker.cluster import Cluster
 from umbel_backend.broker.mailbox import Command, Mailbox
+from umbel_backend.broker.redis_holds import RedisHolds
 from umbel_backend.db.query import run
-from umbel_backend.db.statements import tombstones
+from umbel_backend.db.statements import holds, tasks, tombstones
 from umbel_backend.db.transaction import writing
 
 KEPT_S = 30 * 86_400.0
@@ -59,6 +65,90 @@ def reassert(
     finally:
         mailbox.close()
     return told
+
+
+def reassert_pauses(
+    cluster: Cluster, engine: sa.Engine, hostname: str, *, timeout_s: float = 20.0
+) -> list[str] | None:
+    """Tell the worker ``hostname`` to stop consuming the queues that are paused.
+
+    Returns:
+        Those that it consumed until now; None if it did not reply in time.
+
+    Raises:
+        BrokerUnavailable: The broker cannot be reached.
+        DatabaseUnavailable: What is paused cannot be read.
+    """
+    paused = run(engine, holds.paused())
+    if not paused:
+        return []
+    mailbox, deadline = Mailbox(cluster), time.monotonic() + timeout_s
+    try:
+        while (consumed := _consumed(mailbox, hostname)) is None:
+            if time.monotonic() > deadline:
+                return None
+        closed = sorted(paused.keys() & consumed)
+        for queue in closed:
+            # Written first: whoever resumes it then knows whom to tell.
+            workers = sorted({*paused[queue].workers, hostname})
+            with writing(engine) as connection:
+                connection.execute(holds.told(queue, workers))
+            _tell(mailbox, "cancel_consumer", hostname, queue)
+        resumed = set(closed) - run(engine, holds.paused()).keys() if closed else set()
+        for queue in resumed:
+            # Somebody was quicker, whose word to this worker may have come before ours.
+            _tell(mailbox, "add_consumer", hostname, queue)
+        return [queue for queue in closed if queue not in resumed]
+    finally:
+        mailbox.close()
+
+
+def _consumed(mailbox: Mailbox, hostname: str) -> set[str] | None:
+    """Return what a worker consumes; None if it does not answer."""
+    replies = mailbox.ask(
+        [Command("active_queues", {})], to=[hostname], expected=[hostname], timeout_s=_TRY_S
+    ).replies["active_queues"]
+    told = replies.get(hostname)
+    if not isinstance(told, list):
+        return None
+    return {str(queue.get("name")) for queue in told if isinstance(queue, dict)}
+
+
+def _tell(mailbox: Mailbox, command: str, hostname: str, queue: str) -> None:
+    order = Command(command, {"queue": queue})
+    mailbox.ask([order], to=[hostname], expected=[hostname], timeout_s=_TRY_S)
+
+
+def settle_holds(cluster: Cluster, engine: sa.Engine) -> int:
+    """Have history say of tasks that they are put aside, or back, where an act ended before it was told.
+
+    What is aside on the broker decides. Return of how many it is told.
+
+    Raises:
+        BrokerUnavailable: The broker cannot be reached.
+        DatabaseUnavailable: History cannot be read.
+    """
+    if not cluster.is_redis:
+        return 0
+    broker = RedisHolds(cluster)
+    paused = run(engine, tasks.in_state(states.PAUSED, _MOST))
+    # After history: what is put aside in between is in both, or only here, and is looked at.
+    aside = set(broker.ids()[:_MOST])
+    back = [each.id for each in paused if each.paused_how != "frozen" and each.id not in aside]
+    unsaid = sorted(aside - {each.id for each in paused})
+    known = run(engine, tasks.by_ids(unsaid))
+    unsaid = [each for each in unsaid if each not in known or not known[each].is_ready]
+    agents = Agents(cluster)
+    try:
+        told = {
+            each.id: {"how": "held", **described(opened(each.raw)[0], each.queue)}
+            for each in broker.of(unsaid).values()
+        }
+        agents.note(PAUSED, told)
+        agents.note(RESUMED, {task_id: {} for task_id in back})
+    finally:
+        agents.close()
+    return len(told) + len(back)
 
 
 def forget_old(engine: sa.Engine) -> int:

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from umbel_agent.policies import MADE_HEADER
+from umbel_agent.protocol import CHORD_HEADER, RETRY_OF_HEADER
 from umbel_backend import states
 from umbel_backend.acts.sender import Outgoing
 from umbel_backend.errors import Refused
 from umbel_backend.records import KeptMessage, TaskRecord
 
-RETRY_OF = "umbel_retry_of"
-"""The header that names the task which a message repeats."""
 _REPR_LIMIT = 1_024
 
 _SAME_ID_AGAIN = frozenset({states.FAILURE, states.LOST, states.REJECTED})
@@ -90,7 +90,7 @@ def edited(record: TaskRecord, kept: KeptMessage | None, new_id: str, edit: Edit
     Raises:
         Refused: Of the arguments that are not replaced, not all is known.
     """
-    known_args, known_kwargs = _known_arguments(record, kept)
+    known_args, known_kwargs = known_arguments(record, kept)
     args = edit.args if edit.args is not None else known_args
     kwargs = edit.kwargs if edit.kwargs is not None else known_kwargs
     if args is None or kwargs is None:
@@ -142,9 +142,10 @@ def loses_what_follows(record: TaskRecord, kept: KeptMessage | None) -> bool:
     )
 
 
-def _known_arguments(
+def known_arguments(
     record: TaskRecord, kept: KeptMessage | None
 ) -> tuple[list[Any] | None, dict[str, Any] | None]:
+    """Return args and kwargs as values, from message or record; None where not all is known."""
     body = _decoded(kept)
     if body is not None and len(body) >= 2:
         return body[0], body[1]
@@ -175,9 +176,12 @@ def _headers(headers: Mapping[str, Any], old: str, new: str) -> dict[str, Any]:
         "retries": 0,
         "eta": None,
         "expires": None,
-        RETRY_OF: old,
+        RETRY_OF_HEADER: old,
     }
     changed.pop("redelivered", None)
+    # Policies count anew.
+    changed.pop(MADE_HEADER, None)
+    changed.pop(CHORD_HEADER, None)
     if changed.get("root_id") in (None, old):
         changed["root_id"] = new
     return changed

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
+from umbel_agent.protocol import CHORD_HEADER
 from umbel_agent.redact import Redactor
 from umbel_backend import states
-from umbel_backend.acts import resend
+from umbel_backend.acts import chords, resend
 from umbel_backend.acts.operator import Door, Job
 from umbel_backend.acts.outcome import Outcome, refused
 from umbel_backend.acts.pace import Pace
@@ -19,16 +20,18 @@ from umbel_backend.acts.sender import Outgoing, Sender
 from umbel_backend.broker.cluster import Cluster
 from umbel_backend.db.changes import Changes
 from umbel_backend.db.query import run
-from umbel_backend.db.statements import lineage, messages, tasks, tombstones
+from umbel_backend.db.statements import audit, lineage, messages, tasks, tombstones
 from umbel_backend.db.transaction import writing
 from umbel_backend.db.writer import Writer
 from umbel_backend.errors import Refused
-from umbel_backend.records import KeptMessage, TaskRecord
+from umbel_backend.records import AuditRecord, KeptMessage, TaskRecord
 
 _AT_ONCE = 50
 MAY_RUN_TWICE = frozenset({states.SUCCESS, states.REVOKED, states.LOST})
 """Ends after which a retry may do something for the second time."""
 _SHOWN = 200
+NOT_BEGUN = refused("Not begun.")
+"""What came of a target that was not reached before everything was stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +82,12 @@ class Retrier:
                 [record.retried_as[-1] for record in records.values() if record.retried_as]
             ),
         )
+        cut_off = run(self._door.engine, audit.interrupted("retry", ids, time.time()))
         plans: dict[str, Plan | Outcome] = {}
         for task_id in ids:
             try:
+                if not self._twice:
+                    _refuse_unfinished(cut_off.get(task_id), records.get(task_id))
                 plans[task_id] = self._plan(task_id, records.get(task_id), again)
             except Refused as why:
                 plans[task_id] = refused(f"{why}.")
@@ -100,14 +106,34 @@ class Retrier:
             self.job, at = job, 0
             while at < len(ids):
                 some = ids[at : at + pace.take(min(_AT_ONCE, len(ids) - at))]
+                planned_at = time.time()
                 plans = self.plan(some)
                 job.open(some, {each: _parameters(plan) for each, plan in plans.items()})
-                for task_id in some:
-                    plan = plans[task_id]
-                    outcome = plan if isinstance(plan, Outcome) else self._send(plan)
-                    job.close(task_id, outcome)
-                    yield task_id, job.outcomes[task_id]
+                self._give_way(job, plans, planned_at)
+                yield from self._carry_out(job, plans)
                 at += len(some)
+
+    def _give_way(self, job: Job, plans: dict[str, Plan | Outcome], planned_at: float) -> None:
+        """Leave to somebody else what they began to retry before, since it was planned here."""
+        others = audit.rivals("retry", list(plans), job.batch, planned_at, time.time())
+        for task_id, operator in run(self._door.engine, others).items():
+            plans[task_id] = refused(f"{operator} retries it at this moment.")
+
+    def _carry_out(
+        self, job: Job, plans: Mapping[str, Plan | Outcome]
+    ) -> Iterator[tuple[str, Outcome]]:
+        """Send one after the other; what was not begun when it is stopped is told as that."""
+        left = list(plans)
+        try:
+            while left:
+                task_id = left.pop(0)
+                plan = plans[task_id]
+                outcome = plan if isinstance(plan, Outcome) else self._send(plan)
+                job.close(task_id, outcome)
+                yield task_id, job.outcomes[task_id]
+        finally:
+            for task_id in left:
+                job.close(task_id, NOT_BEGUN)
 
     def close(self) -> None:
         """Close what is open."""
@@ -142,8 +168,13 @@ class Retrier:
             )
         message = resend.exact(record, kept, new_id)
         warning = ""
-        if (resend.embed_of(kept) or {}).get("chord"):
-            warning = "The body of its chord has been told of the failure and is not run by this."
+        if new_id == record.id and (resend.embed_of(kept) or {}).get("chord"):
+            group = kept.headers.get("group") or record.group_id
+            chord = chords.repair(self._door.engine, record.id, group, time.time())
+            warning = chord.words
+            if chord.members:
+                headers = {**message.headers, CHORD_HEADER: chord.members}
+                message = replace(message, headers=headers)
         return Plan(record, message, _words(message, record, "its exact message"), warning)
 
     def _send(self, plan: Plan) -> Outcome:
@@ -201,6 +232,20 @@ def _refuse_twice(record: TaskRecord, again: Mapping[str, TaskRecord]) -> None:
         raise Refused(
             f"It was retried already as {last.id} ({last.state}); --yes retries it all the same"
         )
+
+
+def _refuse_unfinished(earlier: AuditRecord | None, record: TaskRecord | None) -> None:
+    """Refuse where the message of an interrupted retry may have been sent, and nobody has seen it yet."""
+    new_id = earlier.parameters.get("new_id") if earlier is not None else None
+    if earlier is None or record is None or not new_id:
+        return
+    is_same = new_id == record.id
+    if new_id in record.retried_as or (is_same and record.state_at > earlier.at):
+        return
+    raise Refused(
+        f"An earlier retry of it, as {new_id}, was interrupted, and whether its message was sent is not"
+        " known; --yes retries it all the same"
+    )
 
 
 def _parameters(plan: Plan | Outcome) -> dict[str, object]:

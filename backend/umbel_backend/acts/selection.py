@@ -106,7 +106,7 @@ def _live(
             size = len(waiting.raw)
             message = reader.read(waiting.raw, size, position=waiting.index, queue=queue)
             if message.id:
-                yield _of_message(message, settings, now)
+                yield record_of(message, settings, now)
     if not search.complete:
         selection.notes.append(
             f"Only {search.scanned:,} waiting messages could be looked at in {_SCAN_S:.0f} s."
@@ -129,7 +129,8 @@ def _of_held(held: HeldTask, now: float) -> TaskRecord:
     )
 
 
-def _of_message(message: MessageRecord, settings: Settings, now: float) -> TaskRecord:
+def record_of(message: MessageRecord, settings: Settings, now: float) -> TaskRecord:
+    """Return what a waiting message tells of its task."""
     return TaskRecord(
         id=message.id,
         name=message.name,

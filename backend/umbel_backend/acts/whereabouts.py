@@ -12,6 +12,7 @@ from umbel_backend import states
 from umbel_backend.acts.workforce import Foreman, Holding, Workforce
 from umbel_backend.broker.cluster import Cluster
 from umbel_backend.broker.queues import Queues, open_queues
+from umbel_backend.broker.redis_holds import RedisHolds
 from umbel_backend.broker.redis_surgery import RedisSurgery, Search, Waiting
 from umbel_backend.broker.results import Results, ResultsUnavailable
 from umbel_backend.broker.routing import Binding
@@ -20,7 +21,8 @@ from umbel_backend.db.statements import tasks
 from umbel_backend.records import TaskRecord
 from umbel_backend.settings import Settings
 
-Kind = Literal["running", "held", "waiting", "unacked", "ended", "nowhere"]
+Kind = Literal["running", "held", "paused", "waiting", "unacked", "ended", "nowhere"]
+"""``held`` by a worker that has not begun it; ``paused`` is put aside by an operator."""
 
 _ENDED = frozenset({states.SUCCESS, states.FAILURE, states.REJECTED})
 _UNACKED_LIMIT = 2_000
@@ -63,6 +65,7 @@ class Tracker:
         self._queues: Queues = open_queues(cluster, settings)
         self.surgery = RedisSurgery(cluster) if cluster.is_redis else None
         """Reads and changes the queues; None where the broker lets nobody."""
+        self._aside = RedisHolds(cluster) if cluster.is_redis else None
 
     def find(
         self, ids: Sequence[str], workforce: Workforce | None = None, results: Results | None = None
@@ -79,6 +82,7 @@ class Tracker:
         found = Whereabouts(workforce=workforce, records=records)
         for task_id, holding in workforce.holdings.items():
             found.places[task_id] = _held(holding)
+        self._look_aside([each for each in ids if each not in found.places], found)
         self._look_into_queues([each for each in ids if each not in found.places], found)
         rest = [each for each in ids if each not in found.places]
         stored = _stored_states(results, rest)
@@ -103,9 +107,21 @@ class Tracker:
         """Return the names of all queues that are known, bound so or named in ``told``."""
         return self._queues.discover(bindings, told)
 
+    def waiting_in(self, queue: str) -> int | None:
+        """Return how many messages wait in ``queue``; None where this broker does not tell."""
+        if not self._queues.abilities.depth:
+            return None
+        return next((record.ready for record in self._queues.measure([queue])), 0)
+
     def close(self) -> None:
         """Close what is open."""
         self._queues.close()
+
+    def _look_aside(self, ids: list[str], found: Whereabouts) -> None:
+        if self._aside is None or not ids:
+            return
+        for task_id, held in self._aside.of(ids).items():
+            found.places[task_id] = Place("paused", f"held aside from queue {held.queue}")
 
     def _look_into_queues(self, ids: list[str], found: Whereabouts) -> None:
         if self.surgery is None:

@@ -115,6 +115,42 @@ class Foreman:
         said = reply.get("ok", reply.get("error")) if isinstance(reply, dict) else None
         return clean(str(said), _SAID_LIMIT) if said is not None else None
 
+    def order(
+        self,
+        worker: str,
+        command: str,
+        arguments: Mapping[str, Any],
+        timeout_s: float = ANSWER_S,
+    ) -> Any:
+        """Give ``worker`` a command of its agent's; return what it replied, None if nothing."""
+        heard = self._mailbox.ask(
+            [Command(command, arguments)], to=[worker], expected=[worker], timeout_s=timeout_s
+        )
+        return heard.replies[command].get(worker)
+
+    def order_all(
+        self,
+        command: str,
+        arguments: Mapping[str, Any],
+        expected: Sequence[str],
+        *,
+        to: Sequence[str] | None = None,
+        timeout_s: float = ANSWER_S,
+    ) -> set[str]:
+        """Give all workers a command of Celery's, or those in ``to``; return who acknowledged it.
+
+        Args:
+            command: Its name.
+            arguments: Its arguments.
+            expected: Who should answer; the wait ends with the last of them.
+            to: Whom to address.
+            timeout_s: Longest wait.
+        """
+        heard = self._mailbox.ask(
+            [Command(command, arguments)], to=to, expected=expected, timeout_s=timeout_s
+        )
+        return {clean(name, 255) for name, reply in heard.replies[command].items() if _is_ok(reply)}
+
     def registered(self, timeout_s: float = ANSWER_S) -> tuple[list[str], set[str]]:
         """Return who answered, and the names of all tasks that they know."""
         heard = self._mailbox.ask(

@@ -28,6 +28,7 @@ class AmqpQueues:
     abilities = Abilities(
         depth=True, priorities=False, unacked=False, waiting=False, why_not=WHY_NOT
     )
+    has_looked_everywhere = True
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -38,7 +39,13 @@ class AmqpQueues:
         self._known = {"celery", *cluster.context.queues}
         self._rates = Rates()
 
-    def discover(self, consumed: Iterable[Binding] = (), told: Iterable[str] = ()) -> list[str]:
+    def discover(
+        self,
+        consumed: Iterable[Binding] = (),
+        told: Iterable[str] = (),
+        *,
+        look_on_s: float | None = None,
+    ) -> list[str]:
         """Return those of the configured, consumed, told and default queues that are there."""
         prefix = self._cluster.context.event_queue_prefix
         with self._lock:

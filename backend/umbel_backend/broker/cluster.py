@@ -149,6 +149,9 @@ class Cluster:
             BrokerUnavailable: It cannot be reached within ``timeout_s``, name lookup included.
         """
         _ = self.transport
+        with suppress(ImportError):
+            # Told by the attempt. On a busy host loading takes seconds, which say nothing of the broker.
+            libraries.load()
         # Name lookup knows no timeout, so that the wait for it has to be bounded from outside.
         outcome: list[BaseException | None] = []
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from umbel_agent.protocol import RETRY_OF_HEADER
 from umbel_backend.broker.answers import HeldTask
 from umbel_backend.broker.result_meta import TaskResult
 from umbel_backend.events.arguments import tags_in, tags_of
@@ -51,6 +52,7 @@ def waiting_finding(message: MessageRecord, now: float, tags: Sequence[str] = ()
         queue=message.queue or None,
         priority=message.priority,
         tags=found or None,
+        retry_of=message.headers.get(RETRY_OF_HEADER),
     )
 
 

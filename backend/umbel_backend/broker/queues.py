@@ -95,7 +95,17 @@ class Queues(Protocol):
 
     abilities: Abilities
 
-    def discover(self, consumed: Iterable[Binding] = (), told: Iterable[str] = ()) -> list[str]:
+    @property
+    def has_looked_everywhere(self) -> bool:
+        """Whether the calls of `discover` have come by every place that can name a queue."""
+
+    def discover(
+        self,
+        consumed: Iterable[Binding] = (),
+        told: Iterable[str] = (),
+        *,
+        look_on_s: float | None = None,
+    ) -> list[str]:
         """Return the names of all queues known, sorted, without Celery's own.
 
         To be called again and again: each call looks a little further, so that a broker with
@@ -105,6 +115,8 @@ class Queues(Protocol):
             consumed: What workers say they consume (`WorkerAnswer.queues`); remembered.
             told: Queues that somebody else named, senders' events say; looked for at once, and
                 returned only if they are there.
+            look_on_s: For whoever calls but once: how long to go on, if need be, until
+                `has_looked_everywhere`; None takes one step.
         """
 
     def measure(
@@ -177,9 +189,16 @@ class UnreadableQueues:
     def __init__(self, cluster: Cluster) -> None:
         why_not = f"Umbel reads queues of Redis and RabbitMQ only, and this is {cluster.transport}."
         self.abilities = Abilities(False, False, False, False, why_not)
+        self.has_looked_everywhere = True
         self._names = set(cluster.context.queues)
 
-    def discover(self, consumed: Iterable[Binding] = (), told: Iterable[str] = ()) -> list[str]:
+    def discover(
+        self,
+        consumed: Iterable[Binding] = (),
+        told: Iterable[str] = (),
+        *,
+        look_on_s: float | None = None,
+    ) -> list[str]:
         """Return configured, consumed and told queues: there is nobody else to ask."""
         self._names.update(binding.queue for binding in consumed if binding.queue)
         return sorted(self._names.union(told))

@@ -50,19 +50,27 @@ class BindingTables:
         }
         self._slice_s = slice_s
         self._cursor = 0
-        self._has_walked = False
+        self.has_walked = False
+        """Whether all keys that were there at the first look have come by."""
         self._tables: dict[str, tuple[Binding, ...]] = {}
         """By exchange; what was read longest ago comes first."""
         self.bindings: tuple[Binding, ...] = ()
         """As of the last `refresh`."""
 
-    def refresh(self, client: redis.Redis, guesses: Iterable[str]) -> tuple[Binding, ...]:
+    def refresh(
+        self, client: redis.Redis, guesses: Iterable[str], look_on_s: float | None = None
+    ) -> tuple[Binding, ...]:
         """Look for more tables, read those of ``guesses`` and of exchanges known.
 
         Of many exchanges not all are read again at each call, but each of them in turn.
+
+        Args:
+            client: Of the broker.
+            guesses: Exchanges that may be there.
+            look_on_s: How long to walk on for as long as not all keys were walked through.
         """
         known = self._tables
-        new = ({*self._walk(client), *guesses} - known.keys()) - self._skipped
+        new = ({*self._walk(client, look_on_s), *guesses} - known.keys()) - self._skipped
         names = [*sorted(new), *islice(known, _TABLES_AT_ONCE)]
         for name, table in zip(names, self._read(client, names), strict=True):
             known.pop(name, None)
@@ -71,12 +79,12 @@ class BindingTables:
         self.bindings = tuple(chain.from_iterable(known[name] for name in sorted(known)))
         return self.bindings
 
-    def _walk(self, client: redis.Redis) -> set[str]:
+    def _walk(self, client: redis.Redis, look_on_s: float | None) -> set[str]:
         """Return the exchanges whose tables came by on the next stretch of the way."""
         pattern = re.sub(r"([*?\[\]\\^])", r"\\\1", self._prefix + _TABLE) + "*"
         slice_s = self._slice_s
         if slice_s is None:
-            slice_s = _SLICE_S if self._has_walked else _FIRST_SLICE_S
+            slice_s = _SLICE_S if self.has_walked else look_on_s or _FIRST_SLICE_S
         skipped = len((self._prefix + _TABLE).encode())
         found: set[str] = set()
         began = time.monotonic()
@@ -84,7 +92,7 @@ class BindingTables:
             self._cursor, keys = client.scan(self._cursor, match=pattern, count=_SCAN_COUNT)
             found.update(_as_bytes(key)[skipped:].decode(errors="replace") for key in keys)
             if self._cursor == 0:
-                self._has_walked = True
+                self.has_walked = True
                 return found
             if time.monotonic() - began > slice_s:
                 return found

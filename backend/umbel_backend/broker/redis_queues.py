@@ -14,12 +14,14 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from umbel_agent.protocol import PAUSED_QUEUES_KEY
 from umbel_backend.broker.cluster import Cluster
 from umbel_backend.broker.messages import MessageReader
 from umbel_backend.broker.queues import PAGE_LIMIT, Abilities, Found, Page, UnackedPage
 from umbel_backend.broker.redis_names import BindingTables, QueueNames
 from umbel_backend.broker.redis_page import read_page
 from umbel_backend.broker.redis_scripts import DEPTH
+from umbel_backend.broker.redis_surgery import RedisSurgery
 from umbel_backend.broker.redis_unacked import Unacked
 from umbel_backend.broker.routing import Binding, is_internal
 from umbel_backend.broker.watched import FirstSeen, Rates
@@ -30,12 +32,9 @@ from umbel_backend.settings import Settings
 if TYPE_CHECKING:
     import redis
 
-_FIND_BYTES = 4 << 20
 _FIND_LIMIT = 200_000
 """Messages looked at by one `RedisQueues.find`."""
 
-# kombu writes the task's id here for every message; quotes inside other texts are escaped.
-_ID = re.compile(rb'"correlation_id": ?"([^"\\]{1,255})"')
 _TAG = re.compile(rb'"delivery_tag": "([^"]+)"')
 
 
@@ -63,12 +62,24 @@ class RedisQueues:
         self._known = {self._names.add(name) for name in cluster.context.queues}
         self._consumed: dict[Binding, None] = {}
         self._unacked = Unacked(cluster)
+        self._surgery = RedisSurgery(cluster)
         self._seen = FirstSeen()
         self._rates = Rates()
         self._looked_at: set[str] = set()
         """Queues that were measured before."""
 
-    def discover(self, consumed: Iterable[Binding] = (), told: Iterable[str] = ()) -> list[str]:
+    @property
+    def has_looked_everywhere(self) -> bool:
+        """Whether all keys of the database have been walked through."""
+        return self._tables.has_walked
+
+    def discover(
+        self,
+        consumed: Iterable[Binding] = (),
+        told: Iterable[str] = (),
+        *,
+        look_on_s: float | None = None,
+    ) -> list[str]:
         """Return configured, bound and consumed queues, sorted."""
         told = set(told)
         with self._lock:
@@ -76,7 +87,7 @@ class RedisQueues:
             # Most queues are bound to an exchange of their own name.
             guesses = {"celery", *map(self._names.raw, self._known), *told}
             guesses.update(binding.exchange for binding in self._consumed)
-            self._ask(lambda client: self._tables.refresh(client, guesses))
+            self._ask(lambda client: self._tables.refresh(client, guesses, look_on_s))
             prefix = self._cluster.context.event_queue_prefix
             for binding in self._bindings:
                 if binding.queue and not is_internal(binding.queue, prefix):
@@ -100,6 +111,7 @@ class RedisQueues:
             depths = self._ask(lambda client: self._depths(client, list(names)))
             self._ask(self._unacked.refresh)
             unacked = self._unacked.by_queue(self._bindings)
+            paused = self._ask(self._paused)
             now = time.time()
             records = []
             for name, depth in zip(names, depths, strict=True):
@@ -109,6 +121,8 @@ class RedisQueues:
                     if consumers is not None:
                         record.consumers = consumers.get(name, 0)
                         record.state = "flowing" if record.consumers else "no consumer"
+                    if self._names.raw(name) in paused:
+                        record.state = "paused"
                     records.append(record)
             return records
 
@@ -130,13 +144,10 @@ class RedisQueues:
 
     def find(self, ids: Collection[str], queues: Collection[str], timeout_s: float = 5.0) -> Found:
         """Page through ``queues`` for the ids; see `Queues.find`."""
-        search = _Search({task_id.encode(): task_id for task_id in ids}, timeout_s)
-        for queue in queues:
-            for key in self._keys(queue):
-                if search.is_over:
-                    break
-                self._ask(lambda client, key=key, queue=queue: search.through(client, key, queue))
-        return Found(search.found, search.scanned, search.complete)
+        shown = {self._names.raw(queue): queue for queue in queues}
+        search = self._surgery.find(ids, list(shown), timeout_s, _FIND_LIMIT)
+        found = {task_id: shown[each.queue] for task_id, each in search.messages.items()}
+        return Found(found, search.scanned, search.complete)
 
     def close(self) -> None:
         """Nothing of its own is open: the client belongs to the cluster."""
@@ -144,6 +155,16 @@ class RedisQueues:
     @property
     def _bindings(self) -> tuple[Binding, ...]:
         return (*self._tables.bindings, *self._consumed)
+
+    def _paused(self, client: redis.Redis) -> set[str]:
+        """Return the queues that an operator has paused."""
+        import redis
+
+        try:
+            names: Any = client.smembers(self._cluster.key_prefix + PAUSED_QUEUES_KEY)
+        except redis.ResponseError:
+            return set()  # this user may not read it, or another kind of key bears that name
+        return {name.decode(errors="replace") for name in names}
 
     def _holding(self, client: redis.Redis, queues: list[str]) -> list[str]:
         """Return those of ``queues`` of which a list is there."""
@@ -243,69 +264,6 @@ class RedisQueues:
         self._seen.note(marks, now)
         end = start + len(messages)
         return Page(messages, page.ready, end if messages and end < page.ready else None)
-
-
-class _Search:
-    """One search for ids through lists, page by page from the tail.
-
-    From the tail, because workers shorten a list at its head: so none is passed over.
-    """
-
-    def __init__(self, ids: Mapping[bytes, str], timeout_s: float) -> None:
-        self._ids = ids
-        self._deadline = time.monotonic() + timeout_s
-        self.found: dict[str, str] = {}
-        self.scanned = 0
-        self.complete = True
-
-    @property
-    def is_over(self) -> bool:
-        """Whether there is nothing more to look for, or no time to."""
-        if len(self.found) == len(self._ids):
-            return True
-        if self.scanned >= _FIND_LIMIT or time.monotonic() > self._deadline:
-            self.complete = False
-        return not self.complete
-
-    def through(self, client: redis.Redis, key: str, queue: str) -> None:
-        """Look through one list."""
-        import redis
-
-        try:
-            length = int(client.llen(key))
-            rows = _rows_for(client, key, length)
-            at = 0
-            while at < length and not self.is_over:
-                page: list[bytes] = client.lrange(key, at, at + rows - 1)  # type: ignore[assignment]
-                if not page:
-                    break
-                self._look_at(page, queue)
-                at += len(page)
-                largest = max(map(len, page))
-                rows = max(1, min(PAGE_LIMIT, rows * 4, _FIND_BYTES // max(1, largest)))
-        except redis.ResponseError:
-            return  # another kind of key bears that name
-
-    def _look_at(self, page: list[bytes], queue: str) -> None:
-        self.scanned += len(page)
-        for raw in page:
-            # The body comes first and cannot hold a quote; the id stands near the end.
-            for match in _ID.finditer(raw):
-                task_id = self._ids.get(match[1])
-                if task_id is not None:
-                    self.found[task_id] = queue
-
-
-def _rows_for(client: redis.Redis, key: str, length: int) -> int:
-    """Return how many entries to ask for at first, by the server's estimate of their size."""
-    import redis
-
-    try:
-        total = client.memory_usage(key, samples=10) or 0
-    except redis.ResponseError:
-        return 20
-    average = max(1, int(total) // max(1, length))
-    return max(1, min(PAGE_LIMIT, _FIND_BYTES // average))
 
 
 def _depth(answer: list[Any]) -> _Depth:

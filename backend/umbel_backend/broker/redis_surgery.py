@@ -102,10 +102,22 @@ class RedisSurgery:
         self._cluster = cluster
         self._steps = cluster.priority_steps
 
-    def find(self, ids: Collection[str], queues: Iterable[str], timeout_s: float = 20.0) -> Search:
+    def find(
+        self,
+        ids: Collection[str],
+        queues: Iterable[str],
+        timeout_s: float = 20.0,
+        most: int | None = None,
+    ) -> Search:
         """Look for the messages of ``ids``, page by page from the tail of each list.
 
         From the tail, because workers take at the head: so none is passed over.
+
+        Args:
+            ids: Task ids.
+            queues: Names as they stand in keys.
+            timeout_s: Longest search.
+            most: Messages to look at; None looks at all.
         """
         wanted = {task_id.encode(): task_id for task_id in ids}
         search, deadline = Search(), time.monotonic() + timeout_s
@@ -113,7 +125,12 @@ class RedisSurgery:
             for step, key in self._lists(queue):
                 if len(search.messages) == len(wanted):
                     return search
-                for index, raw in self._entries(key, search, deadline):
+                if time.monotonic() > deadline or (most is not None and search.scanned >= most):
+                    search.complete = False
+                    return search
+                for index, raw in self._entries(key, search, deadline, most):
+                    if len(search.messages) == len(wanted):
+                        return search
                     match = _ID.search(raw, max(0, len(raw) - 2_000)) or _ID.search(raw)
                     task_id = wanted.get(match[1]) if match else None
                     if task_id is not None:
@@ -164,14 +181,16 @@ class RedisSurgery:
         name, sep = self._cluster.key_prefix + queue, self._cluster.sep
         return [(step, f"{name}{sep}{step}" if step else name) for step in self._steps]
 
-    def _entries(self, key: str, search: Search, deadline: float) -> Iterator[tuple[int, bytes]]:
+    def _entries(
+        self, key: str, search: Search, deadline: float, most: int | None = None
+    ) -> Iterator[tuple[int, bytes]]:
         at, rows = 0, _FIRST_ROWS
         while page := self._page(key, at, rows):
             search.scanned += len(page)
             yield from enumerate(page, start=at)
             if len(page) < rows:
                 return
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or (most is not None and search.scanned >= most):
                 search.complete = False
                 return
             at += len(page)

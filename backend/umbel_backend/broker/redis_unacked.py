@@ -75,7 +75,9 @@ class Unacked:
         if new:
             self._read(client, new)
         self._taken = [pair for pair in self._taken if pair[0] in self._entries]
-        self.complete = len(self._entries) >= self.total
+        # What was acknowledged since it was counted is not missing.
+        gone = sum(tag not in self._entries for tag in new)
+        self.complete = len(self._entries) + gone >= self.total
 
     def by_queue(self, bindings: Sequence[Binding]) -> dict[str, int] | None:
         """Return how many there are of each queue; None if not all could be told apart."""

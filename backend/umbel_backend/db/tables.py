@@ -80,8 +80,13 @@ attempt = sa.Table(
     sa.Column("outcome", sa.Text, nullable=False),
     sa.Column("exception", sa.Text),
     sa.Column("worker", sa.Text),
+    sa.Column("policy", sa.Text),
+    sa.Column("delay_s", sa.Double),
 )
-"""Runs of a task before its current or last one, which is the task's own row."""
+"""Runs of a task before its current or last one, which is the task's own row.
+
+``policy`` is the pattern of the retry policy that had the next run made, ``delay_s`` after it.
+"""
 
 task_tag = sa.Table(
     "task_tag",
@@ -102,6 +107,8 @@ task_log = sa.Table(
     sa.Column("text", sa.Text, nullable=False),
     sa.Column("stream_id", sa.Text, nullable=False),
     sa.Column("position", sa.Integer, nullable=False),
+    sa.Column("retries", sa.Integer),
+    sa.Column("pid", sa.BigInteger),
     sa.UniqueConstraint("stream_id", "position"),
 )
 """One row a line that a task logged. ``task`` is the task's id, for a line may be there before its task.
@@ -209,7 +216,7 @@ task_rollup = sa.Table(
 )
 """How many tasks entered a state in a minute (``resolution`` 60) or an hour (3600).
 
-``state`` is the state entered; PENDING counts tasks sent.
+``state`` is the state entered; PENDING counts tasks in the minute or hour in which they were first seen.
 """
 
 lease = sa.Table(
@@ -291,6 +298,56 @@ tombstone = sa.Table(
 )
 """A task that was cancelled, written before anything else is done; told to workers that come online until
 it was seen to be gone (``settled_at``) or has become too old."""
+
+hold = sa.Table(
+    "hold",
+    metadata,
+    sa.Column("task", sa.Text, primary_key=True),
+    sa.Column("queue", sa.Text, nullable=False),
+    sa.Column("place", sa.Text, nullable=False),
+    sa.Column("held_at", sa.Double, nullable=False),
+    sa.Column("rank", sa.BigInteger, nullable=False),
+    sa.Column("operator", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("message", sa.LargeBinary),
+)
+"""A task whose message was put aside, written before it left its queue (`statements.holds.HoldRow`)."""
+
+queue_pause = sa.Table(
+    "queue_pause",
+    metadata,
+    sa.Column("queue", sa.Text, primary_key=True),
+    sa.Column("paused_at", sa.Double, nullable=False),
+    sa.Column("operator", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("workers", sa.Text, nullable=False),
+)
+"""A queue that no worker is to consume; ``workers`` is a JSON list of those that were told so."""
+
+cleanup = sa.Table(
+    "cleanup",
+    metadata,
+    sa.Column("at", sa.Double, primary_key=True),
+    sa.Column("what", sa.Text, primary_key=True),
+    sa.Column("reason", sa.Text, primary_key=True),
+    sa.Column("row_count", sa.BigInteger, nullable=False),
+    sa.Column("byte_count", sa.BigInteger, nullable=False),
+)
+"""What one clean-up, begun at ``at``, deleted of ``what`` (``log``, ``message``) for a ``reason`` (``age``,
+``size``)."""
+
+policy = sa.Table(
+    "policy",
+    metadata,
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("pattern", sa.Text, primary_key=True),
+    sa.Column("definition", sa.Text),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("changed_at", sa.Double, nullable=False),
+    sa.Column("changed_by", sa.Text, nullable=False),
+)
+"""What is to happen by itself to tasks whose names fit ``pattern``; ``definition`` is JSON text of an
+object, NULL of one that was deleted. ``version`` counts the changes of its kind."""
 
 schema_version = sa.Table(
     "schema_version",

@@ -11,6 +11,7 @@ from harness.redis_messages import cluster_at, message
 from harness.waiting import wait_until
 from umbel_backend.broker.queues import Queues, open_queues
 from umbel_backend.broker.redis_names import BindingTables
+from umbel_backend.broker.redis_unacked import Unacked
 from umbel_backend.broker.routing import Binding
 from umbel_backend.errors import BrokerUnavailable, Refused
 
@@ -37,6 +38,14 @@ def bind(
 ) -> None:
     member = SEP.join((key or queue, "", queue))
     server.sadd(f"{prefix}_kombu.binding.{exchange or queue}", member)
+
+
+def fill(server: redis.Redis, count: int) -> None:
+    """Make as many keys as a result backend leaves behind."""
+    script = "for n = ARGV[1], ARGV[2] do redis.call('SET', 'celery-task-meta-' .. n, 'x') end"
+    step = 5_000
+    for first in range(0, count, step):
+        server.eval(script, 0, str(first), str(first + step - 1))
 
 
 def test_waiting_messages_come_in_the_order_they_will_run(
@@ -142,6 +151,21 @@ def test_discovery_does_not_walk_the_whole_key_space_at_once(
     commands = server.info("commandstats")
     assert "cmdstat_keys" not in commands
     assert commands["cmdstat_scan"]["calls"] <= 30
+
+
+def test_whoever_looks_but_once_may_go_on_until_all_of_a_huge_key_space_was_seen(
+    broker_url: str, server: redis.Redis
+) -> None:
+    fill(server, 200_000)
+    for number in range(20):
+        bind(server, f"q{number:02}")
+    queues = reader(broker_url)
+    # No step at all is allowed; then enough for any machine.
+    queues.discover(look_on_s=1e-9)
+    assert not queues.has_looked_everywhere
+    assert queues.discover(look_on_s=30.0) == [f"q{number:02}" for number in range(20)]
+    assert queues.has_looked_everywhere
+    server.flushdb()
 
 
 def test_a_queue_that_is_first_used_later_is_found_by_the_next_look(
@@ -413,3 +437,22 @@ def test_a_transport_without_queues_to_read_says_so_in_words() -> None:
     assert not queues.abilities.waiting
     with pytest.raises(Refused, match="Redis and RabbitMQ only, and this is memory"):
         queues.waiting("orders")
+
+
+def test_what_is_acknowledged_while_it_is_read_is_not_missing(
+    broker_url: str, server: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bind(server, "orders")
+    for tag, raw in (("t1", message("u1")), ("t2", message("u2"))):
+        server.zadd("unacked_index", {tag: time.time()})
+        server.hset("unacked", tag, b"[" + raw + b', "", "orders"]')
+    read = Unacked._read
+
+    def acknowledged_meanwhile(unacked: Unacked, client: redis.Redis, tags: list[bytes]) -> None:
+        server.hdel("unacked", "t2")
+        read(unacked, client, tags)
+
+    monkeypatch.setattr(Unacked, "_read", acknowledged_meanwhile)
+    page = reader(broker_url).unacked("orders")
+    assert [entry.id for entry in page.messages] == ["u1"]
+    assert page.complete

@@ -17,7 +17,14 @@ import sqlalchemy as sa
 
 from umbel_backend.db import search_index
 from umbel_backend.db.address import shown
-from umbel_backend.db.migrations import m0001_first, m0002_agent, m0003_acts
+from umbel_backend.db.migrations import (
+    m0001_first,
+    m0002_agent,
+    m0003_acts,
+    m0004_retention,
+    m0005_holds,
+    m0006_policies,
+)
 from umbel_backend.db.tables import schema_version
 from umbel_backend.db.transaction import writing
 from umbel_backend.errors import DatabaseUnavailable
@@ -38,6 +45,9 @@ STEPS: tuple[Step, ...] = (
     Step(1, m0001_first.apply),
     Step(2, m0002_agent.apply),
     Step(3, m0003_acts.apply),
+    Step(4, m0004_retention.apply),
+    Step(5, m0005_holds.apply),
+    Step(6, m0006_policies.apply),
 )
 """In order of version, without holes."""
 
@@ -148,7 +158,14 @@ def _status(connection: sa.Connection, steps: Sequence[Step] = STEPS) -> SchemaS
 
 def _refuse_strangers(connection: sa.Connection) -> None:
     """Refuse a database in which somebody else's tables have the names of ours."""
-    ours = {*m0001_first.TABLES, *m0002_agent.TABLES, *m0003_acts.TABLES}
+    ours = {
+        *m0001_first.TABLES,
+        *m0002_agent.TABLES,
+        *m0003_acts.TABLES,
+        *m0004_retention.TABLES,
+        *m0005_holds.TABLES,
+        *m0006_policies.TABLES,
+    }
     taken = sorted(set(sa.inspect(connection).get_table_names()) & ours)
     if taken:
         raise DatabaseUnavailable(

@@ -1,0 +1,62 @@
+"""What is known of an act whose process ended before it saw the outcome, and how it is finished. Pure."""
+
+from __future__ import annotations
+
+from umbel_backend import states
+from umbel_backend.records import AuditRecord, TaskRecord
+
+
+def explain(record: AuditRecord, task: TaskRecord | None) -> str:
+    """Return in a few sentences what became of an interrupted act.
+
+    Args:
+        record: Its row of the audit.
+        task: Its target as history has it by now; None if history does not know it, or it is no task.
+    """
+    words = {"retry": _retry, "cancel": _cancel, "run": _run}.get(record.action)
+    if words is not None and record.target_kind == "task":
+        return words(record, task)
+    return (
+        "Its process ended before the outcome was seen, so that it may have been done or not."
+        " Doing it again finishes it."
+    )
+
+
+def _retry(record: AuditRecord, task: TaskRecord | None) -> str:
+    new_id = record.parameters.get("new_id")
+    if new_id is None:
+        return "Its process ended before anything was sent. Retry it again."
+    if new_id == record.target:
+        if task is not None and (not task.is_ready or task.state_at > record.at):
+            return f"Its message was sent: the task is {task.state} now."
+        queue = record.parameters.get("queue") or "its queue"
+        return (
+            "Its process ended around the sending, and nothing was heard of the task since. If it does"
+            f" not wait in {queue}, retry it again."
+        )
+    if task is not None and new_id in task.retried_as:
+        return f"Its message was sent: the new task is {new_id}."
+    return (
+        f"Its process ended around the sending, and history does not know the new task {new_id}. With a"
+        " recorder running that means it was not sent. Retrying it again asks first."
+    )
+
+
+def _cancel(record: AuditRecord, task: TaskRecord | None) -> str:
+    if task is not None and task.state == states.REVOKED:
+        return "It took effect: the task is REVOKED."
+    if task is not None and task.is_ready and task.state_at > record.at:
+        return f"The task ended as {task.state} all the same."
+    return (
+        "That it is cancelled was noted first, and workers that come online are told. Cancelling it again"
+        " finishes it and shows its end."
+    )
+
+
+def _run(record: AuditRecord, task: TaskRecord | None) -> str:
+    if task is not None:
+        return f"Its message was sent: the task is {task.state}."
+    return (
+        "Its process ended around the sending, and history does not know the task. With a recorder"
+        " running that means it was not sent. Running it again makes another task."
+    )

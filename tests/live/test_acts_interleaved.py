@@ -1,0 +1,107 @@
+"""Acts at any moment of tasks' lives: nothing is lost, nothing runs twice, nothing cancelled runs."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.acting import Scene
+from harness.agent_stream import AgentStream
+from harness.waiting import wait_until
+from harness.worker import Workers
+from umbel_agent.protocol import HELD_MESSAGES_KEY
+from umbel_backend.acts.cancel import Canceller
+from umbel_backend.acts.opening import at_work
+from umbel_backend.acts.pause import Pauser
+from umbel_backend.acts.resume import Resumer
+from umbel_backend.filters.parse import parse
+from umbel_backend.settings import Context, Settings
+
+pytestmark = pytest.mark.live
+
+TASKS = 120
+ACTS = 40
+TAKEN = ("Removed from queue", "It was held aside, and is taken away")
+
+
+@pytest.fixture
+def scene(tmp_path: Path, broker_url: str, workers: Workers) -> Iterator[Scene]:
+    with Scene(tmp_path, broker_url, workers) as scene:
+        yield scene
+
+
+def test_acts_at_random_moments_lose_nothing_and_run_nothing_twice(
+    scene: Scene, tmp_path: Path
+) -> None:
+    worker = scene.workers.start(
+        scene.url,
+        app="harness.acting_tasks:app",
+        result_backend=scene.url,
+        options=["--prefetch-multiplier", "4"],
+    )
+    AgentStream(scene.url).wait_announcement(worker.hostname)
+    chance = random.Random(7)
+    traces = tmp_path / "traces"
+    traces.mkdir()
+    ids = [f"t{number}" for number in range(TASKS)]
+    for task_id in ids:
+        scene.app.send_task(
+            "harness.acting.once",
+            (str(traces / task_id),),
+            queue="default",
+            task_id=task_id,
+            priority=chance.choice((0, 3, 6, 9)),
+            countdown=chance.choice((None, None, None, 2)),
+        )
+    cancelled: set[str] = set()
+    taken_away: set[str] = set()
+    story: dict[str, list[str]] = {}
+    frozen: set[str] = set()
+    settings = Settings(
+        context=Context(broker=scene.url, result_backend=scene.url, db=str(scene.site.file))
+    )
+    with at_work(settings) as (door, cluster):
+        pauser, resumer = Pauser(door, cluster), Resumer(door, cluster)
+        canceller = Canceller(door, cluster, 0.0)
+        for _ in range(ACTS):
+            some = chance.sample(ids, chance.randint(1, 12))
+            verb = chance.choice(("pause", "pause", "pause", "resume", "resume", "cancel"))
+            told: dict[str, Any] = {}
+            if verb == "pause":
+                told = dict(pauser.pause(some))
+                frozen |= {i for i, o in told.items() if o.detail.startswith("Frozen")}
+            elif verb == "resume":
+                told = dict(resumer.resume(some))
+            else:
+                told = dict(canceller.cancel(some[:2]))
+                cancelled |= {i for i, o in told.items() if o.outcome != "refused"}
+                taken_away |= {i for i, o in told.items() if o.detail.startswith(TAKEN)}
+            for task_id, outcome in told.items():
+                story.setdefault(task_id, []).append(f"{verb}: {outcome.outcome}: {outcome.detail}")
+            assert len(told) == (min(2, len(some)) if verb == "cancel" else len(some))
+            assert not [o for o in told.values() if o.outcome == "unknown" and verb != "cancel"], (
+                told
+            )
+        aside = resumer.matching(parse("state:PAUSED")).ids
+        dict(resumer.resume(sorted({*aside, *frozen})))
+        for each in (pauser, resumer, canceller):
+            each.close()
+    left = [task_id for task_id in ids if task_id not in cancelled]
+    wait_until(
+        lambda: all(scene.state(task_id) == "SUCCESS" for task_id in left),
+        60,
+        lambda: {i: story.get(i) for i in left if scene.state(i) != "SUCCESS"},
+        every_s=0.2,
+    )
+    runs = {i: (traces / i).read_text() if (traces / i).exists() else "" for i in ids}
+    whole = "began\nended\n"
+    assert {i: (runs[i], story.get(i)) for i in left if runs[i] != whole} == {}
+    assert {i: (runs[i], story[i]) for i in taken_away if runs[i]} == {}
+    # What was killed may have come as far as its last line, but nothing begins again.
+    assert {i: (runs[i], story[i]) for i in cancelled if not whole.startswith(runs[i])} == {}
+    assert scene.redis.hlen(HELD_MESSAGES_KEY) == 0
+    assert not scene.waiting()

@@ -5,7 +5,8 @@
 
 Writes: the `Writer` against ``sqlite3.executemany`` upserts of the same rows, in transactions of the
 same size into the same schema, with and without the full-text triggers on both sides. The peer gets
-its tuples ready made. Each task is written twice, started and ended.
+its tuples ready made. Each task is written twice, started and ended. Times are those of a recorder at
+work, 1,000 tasks a second; the same over 30 days is told too.
 Reads: CPU time of what the history screen asks, from the filter's text to the records, over a file
 that the `Writer` made. ``LIKE`` looks at the same five columns.
 Export: the rows of the whole file as JSON Lines and as CSV. The peer reads the same columns with

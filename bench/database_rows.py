@@ -29,18 +29,20 @@ TRACEBACK = (
 )
 
 
-def records(count: int, *, plain: bool = False) -> Iterator[TaskRecord]:
-    """Make tasks that ended in the last days, the oldest first; the same ones each time.
+def records(
+    count: int, *, plain: bool = False, span_s: float = DAYS * 86_400
+) -> Iterator[TaskRecord]:
+    """Make tasks that ended one after the other, the oldest first; the same ones each time.
 
     Args:
         count: How many.
         plain: All succeed, without tags and attempts: rows of `tables.task` alone.
+        span_s: Over how many seconds, from `FIRST_AT` on.
     """
     chance = random.Random(7)
-    first = FIRST_AT
-    step_s = DAYS * 86_400 / count
+    step_s = span_s / count
     for n in range(count):
-        at = first + n * step_s
+        at = FIRST_AT + n * step_s
         task_id = str(uuid.UUID(int=chance.getrandbits(128), version=4))
         state = states.SUCCESS
         if not plain and n % 16 == 0:

@@ -13,6 +13,8 @@ from typing import Any, Literal
 import msgspec
 
 WorkerStatus = Literal["online", "late", "not answering", "offline", "draining"]
+DOUBLED_FOR_S = 60.0
+"""For how long two workers of one name are told after both were heard of."""
 QueueState = Literal["flowing", "paused", "no consumer", "over limit"]
 
 
@@ -38,6 +40,10 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     """The state the run ended in, ``RETRY`` included."""
     exception: str | None
     worker: str | None
+    policy: str | None = None
+    """Pattern of the retry policy of Umbel that had the next run made; None if none did."""
+    delay_s: float | None = None
+    """How long the next run had to wait by that policy."""
 
 
 class TaskRecord(msgspec.Struct, kw_only=True, gc=False):
@@ -181,6 +187,17 @@ class WorkerRecord(msgspec.Struct, kw_only=True):
     task_events: bool | None = None
     """Whether it sends task events; None until known."""
 
+    former_pid: int | None = None
+    """Process id of the run before, as far as it was seen."""
+    former_boot: str | None = None
+    """``boot`` of the run before."""
+    doubled_at: float | None = None
+    """When the run before was last heard of again, beside this one: two workers have one name."""
+
+    def is_doubled(self, now: float) -> bool:
+        """Whether two workers call themselves so, as heard of within the last minute."""
+        return self.doubled_at is not None and now - self.doubled_at <= DOUBLED_FOR_S
+
     @property
     def avg_runtime_s(self) -> float | None:
         """Mean runtime of the tasks counted in ``succeeded``."""
@@ -252,6 +269,10 @@ class LogLine(msgspec.Struct, frozen=True, gc=False):
     """Which entry of the agents' stream brought it; with ``position`` the same on every road."""
     position: int = 0
     """Its place among the lines of that entry."""
+    retries: int | None = None
+    """Of the run that wrote it, as its message said; None of lines stored before this was kept."""
+    pid: int | None = None
+    """Process that wrote it; runs of the same ``retries`` differ in it, after a redelivery for instance."""
 
 
 class KeptMessage(msgspec.Struct, kw_only=True, frozen=True):

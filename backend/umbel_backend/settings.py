@@ -57,6 +57,12 @@ class Settings:
     args_bytes: int = 8_192
     """Longest kept ``args``, ``kwargs`` or ``result``, in characters; longer ones are cut."""
     traceback_bytes: int = 32_768
+    log_days: int = 30
+    """For how many days the lines that tasks logged are kept; 0 is for ever."""
+    log_bytes: int = 20_000_000
+    """Most bytes, about, kept of the log of one task, the first lines going first; 0 is without bound."""
+    message_days: int = 30
+    """For how many days the exact messages of tasks are kept; 0 is for ever."""
     theme: str = "umbel-dark"
     unicode: bool = True
     refresh_hz: float = 4.0

@@ -45,7 +45,7 @@ AUDIT_FIELDS = _names(
     "id at operator origin action target_kind target reason parameters outcome outcome_at detail"
     " batch hash"
 )
-LOG_FIELDS = _names("at level logger text")
+LOG_FIELDS = _names("at level logger text retries")
 KEPT_FIELDS = _names(
     "id kept_at body headers properties content_type content_encoding size_bytes withheld sealed"
 )
@@ -79,6 +79,8 @@ def task(record: TaskRecord) -> dict[str, Any]:
             "outcome": a.outcome,
             "exception": a.exception,
             "worker": a.worker,
+            **({} if a.policy is None else {"policy": a.policy}),
+            **({} if a.delay_s is None else {"delay_s": a.delay_s}),
         }
         for a in record.attempts
     ]
@@ -177,6 +179,7 @@ def log_line(line: LogLine) -> dict[str, Any]:
         "level": level_word(line.level),
         "logger": line.logger,
         "text": line.text,
+        "retries": line.retries,
     }
 
 

@@ -323,3 +323,32 @@ def test_a_ping_of_everybody_ends_when_as_many_answered_as_there_are(
         assert time.monotonic() - before < 15
     finally:
         control.close()
+
+
+def test_two_workers_of_one_name_are_told(broker_url: str, workers: Workers, eyes: Eyes) -> None:
+    options = ["--heartbeat-interval", "1"]
+    first, second = (
+        workers.start(broker_url, name="twin", options=options, wait=False) for _ in range(2)
+    )
+    for each in (first, second):
+        each.wait_ready()
+
+    def are_told() -> bool:
+        record = eyes.workers.get(first.hostname)
+        return record is not None and record.is_doubled(time.time())
+
+    wait_until(are_told, 40, lambda: eyes.workers.records(), every_s=0.1)
+    second.stop()
+    alone = eyes.workers.get(first.hostname)
+    assert alone is not None
+    wait_until(
+        lambda: (
+            (record := eyes.workers.get(first.hostname)) is not None
+            and record.pid == first.process.pid
+            and (record.heartbeat_at or 0.0) > (record.doubled_at or 0.0) + 3
+        ),
+        40,
+        lambda: eyes.workers.records(),
+        every_s=0.1,
+    )
+    assert eyes.status(first.hostname) == "online", "the other one said goodbye, not this one"

@@ -93,7 +93,7 @@ class RollupIncrement:
     bucket_at: int
     name: str
     state: str
-    """The state entered; PENDING counts tasks sent."""
+    """The state entered; PENDING counts tasks when they were first seen."""
     count: int
     runtime_sum_s: float
     runtime_max_s: float | None

@@ -63,16 +63,17 @@ _encode = msgspec.json.Encoder().encode
 
 def row(record: TaskRecord) -> tuple[Any, ...]:
     """Return the values of `COLUMNS` for ``record``."""
-    return (*_plain(record), *_computed(record, None))
-
-
-def _computed(record: TaskRecord, null: Any) -> tuple[Any, ...]:
     progress, tags = record.progress, record.tags
     return (
-        null if progress is None else _encode(progress).decode(),
-        _encode(tags).decode() if tags else null,
+        *_plain(record),
+        None if progress is None else _as_json(progress),
+        _as_json(tags) if tags else None,
         len(record.attempts),
     )
+
+
+def _as_json(value: Any) -> str:
+    return _encode(value).decode()
 
 
 def _compiled_sqlite_row() -> _Row:
@@ -87,9 +88,12 @@ def _compiled_sqlite_row() -> _Row:
         else:
             values.append(f"record.{column.name}")
     plain = dict(zip(task.columns.keys(), values, strict=True))
-    fields = ", ".join(f"({plain[name]})" for name in PLAIN_COLUMNS)
-    names = {"null": math.nan, "computed": _computed}
-    made: _Row = eval(f"lambda record: ({fields}, *computed(record, null))", names)
+    fields = [plain[name] for name in PLAIN_COLUMNS]
+    fields.append("null if (value := record.progress) is None else as_json(value)")
+    fields.append("as_json(value) if (value := record.tags) else null")
+    fields.append("len(record.attempts)")
+    names = {"null": math.nan, "as_json": _as_json}
+    made: _Row = eval(f"lambda record: ({', '.join(f'({field})' for field in fields)})", names)
     return made
 
 

@@ -7,6 +7,7 @@ import sqlite3
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from operator import attrgetter
 from typing import Any
@@ -69,7 +70,7 @@ class Writer:
             _many(connection, sql.worker, map(_worker_row, changes.workers))
             _many(connection, sql.worker_sample, map(_worker_sample_row, changes.worker_samples))
             _many(connection, sql.queue_sample, map(_queue_sample_row, changes.queue_samples))
-            _many(connection, sql.rollup, map(_rollup_row, changes.rollups))
+            self._add_up(connection, changes.rollups)
             _many(connection, sql.log, map(_log_row, changes.logs))
             _many(connection, sql.message, map(_message_row, changes.messages))
 
@@ -86,15 +87,21 @@ class Writer:
         connection.exec_driver_sql(sql.make_staged)
         self._stage(connection, tasks)
         counts = RollupBuffer()
-        _ROW_COUNTS.before(connection, counts)
+        known = sql.row_counts.before(connection, tasks, counts)
         connection.exec_driver_sql(sql.merge)
-        _ROW_COUNTS.after(connection, counts)
-        _many(connection, sql.rollup, map(_rollup_row, counts.drain()))
+        sql.row_counts.after(connection, known, counts)
+        self._add_up(connection, counts.drain())
         if any(record.tags for record in tasks):
             connection.exec_driver_sql(sql.tags)
         _many(connection, sql.attempt, _attempt_rows(tasks))
         if sql.empty_staged:
             connection.exec_driver_sql(sql.empty_staged)
+
+    def _add_up(self, connection: sa.Connection, increments: Iterable[RollupIncrement]) -> None:
+        rows = list(map(_rollup_row, increments))
+        if self._sql.rollup_many:
+            rows = _by_the_hundred(connection, self._sql.rollup_many, rows, _ROLLUPS_ADDED)
+        _many(connection, self._sql.rollup, rows)
 
     def _stage_sqlite(self, connection: sa.Connection, tasks: Sequence[TaskRecord]) -> None:
         """Stage many rows a statement, for the driver lets go of the interpreter at each.
@@ -102,11 +109,8 @@ class Writer:
         Whoever reads events meanwhile takes it, and gives it back as late as after 5 ms.
         """
         rows = list(map(upsert.sqlite_row, tasks))
-        whole = len(rows) - len(rows) % _ROWS_STAGED
-        for first in range(0, whole, _ROWS_STAGED):
-            values = tuple(chain.from_iterable(rows[first : first + _ROWS_STAGED]))
-            connection.exec_driver_sql(self._sql.stage_many, values)
-        _many(connection, self._sql.stage, rows[whole:])
+        left = _by_the_hundred(connection, self._sql.stage_many, rows, _ROWS_STAGED)
+        _many(connection, self._sql.stage, left)
 
     def _stage_postgresql(self, connection: sa.Connection, tasks: Sequence[TaskRecord]) -> None:
         driver = connection.connection.driver_connection
@@ -125,6 +129,17 @@ class _Refused(Exception):
     """PostgreSQL cannot hold a value of the rows it was sent."""
 
 
+def _by_the_hundred(
+    connection: sa.Connection, statement: str, rows: list[Values], count: int
+) -> list[Values]:
+    """Run a ``statement`` of ``count`` rows for as many as there are; returns the rest."""
+    whole = len(rows) - len(rows) % count
+    for first in range(0, whole, count):
+        values = tuple(chain.from_iterable(rows[first : first + count]))
+        connection.exec_driver_sql(statement, values)
+    return rows[whole:]
+
+
 def _many(connection: sa.Connection, statement: str, rows: Iterable[Values]) -> None:
     values = list(rows)
     if values:
@@ -140,6 +155,8 @@ def _attempt_rows(tasks: Sequence[TaskRecord]) -> list[Values]:
             one.outcome,
             one.exception,
             one.worker,
+            one.policy,
+            one.delay_s,
             record.id,
         )
         for record in tasks
@@ -203,6 +220,8 @@ def _log_row(one: tuple[str, LogLine]) -> Values:
         line.text,
         line.stream_id,
         line.position,
+        line.retries,
+        line.pid,
     )
 
 
@@ -240,6 +259,9 @@ class _Statements:
     worker_sample: str
     queue_sample: str
     rollup: str
+    rollup_many: str | None
+    """Adds `_ROLLUPS_ADDED` rows; None where the driver sends many at once by itself."""
+    row_counts: RowCounts
     log: str
     message: str
 
@@ -247,22 +269,24 @@ class _Statements:
 _COMPRESSION = 1
 """Of zlib: a fifth of the time of its usual level, for a tenth more of bytes."""
 _STAGED = "staged_task"
-_ROW_COUNTS = RowCounts(_STAGED)
 # SQLite took no more than 999 parameters before 3.32, and takes 32,766 since.
 _ROWS_STAGED = 200 if sqlite3.sqlite_version_info >= (3, 32) else 999 // len(upsert.COLUMNS)
+_ROLLUPS_ADDED = 30
 _FENCE = "SELECT holder, epoch FROM lease WHERE name = ?"
 _ATTEMPT = """
-INSERT INTO attempt (number, started_at, ended_at, outcome, exception, worker, task_n)
+INSERT INTO attempt
+    (number, started_at, ended_at, outcome, exception, worker, policy, delay_s, task_n)
 SELECT CAST(? AS INTEGER), CAST(? AS DOUBLE PRECISION), CAST(? AS DOUBLE PRECISION),
-    CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), n
+    CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT),
+    CAST(? AS DOUBLE PRECISION), n
 FROM task WHERE id = ?
 ON CONFLICT (task_n, number) DO UPDATE SET started_at = excluded.started_at,
     ended_at = excluded.ended_at, outcome = excluded.outcome, exception = excluded.exception,
-    worker = excluded.worker
+    worker = excluded.worker, policy = excluded.policy, delay_s = excluded.delay_s
 """
 _LOG = """
-INSERT INTO task_log (task, at, level, logger, text, stream_id, position)
-VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (stream_id, position) DO NOTHING
+INSERT INTO task_log (task, at, level, logger, text, stream_id, position, retries, pid)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (stream_id, position) DO NOTHING
 """
 _MESSAGE_WINS = """
 WHERE task_message.body IS NULL
@@ -279,7 +303,10 @@ WHERE task_tag.value <> excluded.value
 
 
 def _upsert(
-    table: sa.Table, keys: Sequence[str], set_to: Callable[[str, str], str] | None = None
+    table: sa.Table,
+    keys: Sequence[str],
+    set_to: Callable[[str, str], str] | None = None,
+    rows: int = 1,
 ) -> str:
     """Return an insert of all columns but a serial ``n`` that overwrites the row of the same keys."""
     names = [column.name for column in table.columns if column.name != "n"]
@@ -289,7 +316,7 @@ def _upsert(
     )
     marks = ", ".join("?" * len(names))
     return (
-        f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({marks})"
+        f"INSERT INTO {table.name} ({', '.join(names)}) VALUES {', '.join([f'({marks})'] * rows)}"
         f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {settings}"
     )
 
@@ -321,6 +348,11 @@ def _statements(*, sqlite: bool) -> _Statements:
             f" AS SELECT {names} FROM task WITH NO DATA"
         )
         stage = stage_many = f"COPY {_STAGED} ({names}) FROM STDIN"
+
+    def rollup(rows: int) -> str:
+        keys = ("resolution", "bucket_at", "name", "state")
+        return _upsert(tables.task_rollup, keys, partial(_add, greatest=greatest), rows)
+
     each = "json_each(staged.tags)" if sqlite else "jsonb_each_text(CAST(staged.tags AS jsonb))"
     return _Statements(
         # A takeover waits for this transaction, so whoever passes the check also commits in time.
@@ -336,13 +368,9 @@ def _statements(*, sqlite: bool) -> _Statements:
         worker=marked(_upsert(tables.worker, ("hostname",))),
         worker_sample=marked(_upsert(tables.worker_sample, ("hostname", "at"))),
         queue_sample=marked(_upsert(tables.queue_sample, ("name", "at"))),
-        rollup=marked(
-            _upsert(
-                tables.task_rollup,
-                ("resolution", "bucket_at", "name", "state"),
-                lambda table, name: _add(table, name, greatest),
-            )
-        ),
+        rollup=marked(rollup(1)),
+        rollup_many=rollup(_ROLLUPS_ADDED) if sqlite else None,
+        row_counts=RowCounts(_STAGED, sqlite=sqlite),
         log=marked(_LOG),
         message=marked(_upsert(tables.task_message, ("task",)) + _MESSAGE_WINS),
     )

@@ -220,7 +220,12 @@ class AgentStream:
 
     def _run(self) -> None:
         assert self._context is not None
-        cluster = Cluster(self._context)
+        try:
+            cluster = Cluster(self._context)
+        except UmbelError as error:
+            # Only another configuration helps.
+            self._enter("reconnecting", str(error))
+            return
         prefix = cluster.key_prefix
         pause_s = _FIRST_PAUSE_S
         while not self._stop.is_set():

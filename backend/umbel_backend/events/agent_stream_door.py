@@ -11,7 +11,7 @@ import json
 import math
 import re
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -33,6 +33,7 @@ AGENT_LOGGER = "umbel.agent"
 _RECORD_BYTES = 16 << 20
 _LINES = 20_000
 """Most lines of one record; an agent sends a few hundred."""
+_OWN_ID_LIMIT = 64
 _LINE_LIMIT = 8_192
 _ID_LIMIT = 255
 _NOTE_LIMIT = 200
@@ -118,9 +119,23 @@ class _Progress(_FromTask):
     note: str | None = None
 
 
+class _Acted(_FromTask, kw_only=True):
+    type: str
+    how: Literal["held", "checkpoint", "frozen"] | None = None
+    name: str | None = None
+    queue: str | None = None
+    root_id: str | None = None
+    parent_id: str | None = None
+    group_id: str | None = None
+
+
 class _Log(_FromTask):
     lines: list[tuple[float, int, str, str]] = []
     dropped: int = 0
+    retries: int | None = None
+    pid: int | None = None
+    id: str = ""
+    """The record's own, the same when an agent had to send it twice."""
 
 
 class _Sample(msgspec.Struct):
@@ -164,6 +179,9 @@ class AgentDoor:
             protocol.LOG: self._log,
             protocol.SAMPLE: self._sample,
             protocol.DROPPED: self._dropped,
+            protocol.PAUSED: self._acted,
+            protocol.RESUMED: self._acted,
+            protocol.REVOKED: self._acted,
         }
 
     @property
@@ -226,10 +244,31 @@ class AgentDoor:
             ]
         )
 
+    def _acted(self, body: bytes, stream_id: str, arrived_at: float, told: Told) -> None:
+        """What became of a task by an operator's act: told by an agent, or by Umbel itself."""
+        read = _decoded(body, _Acted)
+        hostname = self._hostnames[read.hostname]
+        event = Event(
+            type=read.type,
+            id=_task_id(read.uuid),
+            hostname=hostname,
+            at=self._clocks.retold(hostname, read.timestamp, arrived_at),
+            arrived_at=arrived_at,
+            name=read.name,
+            queue=read.queue,
+            root_id=read.root_id,
+            parent_id=read.parent_id,
+            group_id=read.group_id,
+            paused_how=read.how if read.type == protocol.PAUSED else None,
+        )
+        told.events += self._door.admit_findings([event])
+
     def _log(self, body: bytes, stream_id: str, arrived_at: float, told: Told) -> None:
         read = _decoded(body, _Log)
         task_id = _task_id(read.uuid)
+        stream_id = read.id if 0 < len(read.id) <= _OWN_ID_LIMIT else stream_id
         hostname = self._hostnames[read.hostname]
+        retries, pid = _count(read.retries, 2**31), _count(read.pid, 2**31)
         lines = [
             LogLine(
                 self._clocks.retold(hostname, at, arrived_at),
@@ -238,6 +277,8 @@ class AgentDoor:
                 self._redact(clean(text, _LINE_LIMIT)),
                 stream_id=stream_id,
                 position=position,
+                retries=retries,
+                pid=pid,
             )
             for position, (at, level, logger, text) in enumerate(read.lines[:_LINES])
         ]
@@ -246,8 +287,18 @@ class AgentDoor:
             at = lines[-1].at if lines else arrived_at
             words = "1 line was" if dropped == 1 else f"{dropped:,} lines were"
             words += " left out here, for number or size"
-            place = len(lines)
-            lines.append(LogLine(at, 30, AGENT_LOGGER, words, stream_id=stream_id, position=place))
+            lines.append(
+                LogLine(
+                    at,
+                    30,
+                    AGENT_LOGGER,
+                    words,
+                    stream_id=stream_id,
+                    position=len(lines),
+                    retries=retries,
+                    pid=pid,
+                )
+            )
         if lines:
             told.logs.append(TaskLog(task_id, hostname, tuple(lines)))
 

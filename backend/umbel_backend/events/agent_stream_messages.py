@@ -100,6 +100,7 @@ class MessageKeeper:
             priority=sent.priority if _is_small(sent.priority) else None,
             tags=tags or None,
             acks_late=sent.acks_late,
+            retry_of=_repr(headers, protocol.RETRY_OF_HEADER),
         )
         return event, self._kept(sent, task_id, at)
 

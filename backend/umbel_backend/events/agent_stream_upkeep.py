@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from umbel_agent.protocol import STREAM_KEY
 from umbel_backend.broker.cluster import Cluster
@@ -23,6 +24,8 @@ KEPT_S = 60.0
 ALIVE_S = 86_400.0
 """A group that nobody read for longer is not waited for."""
 ABANDONED_S = 7 * 86_400.0
+_SENTINEL_OPTIONS = ("master_name", "sentinel_kwargs", "min_other_sentinels")
+"""Transport options that a Redis beside the broker shares with it; a key prefix it does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +57,27 @@ class StreamStanding:
 def stream_context(context: Context) -> Context | None:
     """Return where the agents' stream of ``context`` is; None if no Redis is known for it."""
     if context.stream:
-        return Context(name=context.name, broker=context.stream)
+        options = context.transport_options
+        kept = {name: options[name] for name in _SENTINEL_OPTIONS if name in options}
+        url = _as_celery_writes_it(context.stream)
+        return Context(name=context.name, broker=url, transport_options=kept)
     try:
         return context if Cluster(context).is_redis else None
     except UmbelError:
         return None
+
+
+def _as_celery_writes_it(url: str) -> str:
+    """Return the URL of a Unix socket, which agents take as redis-py writes it, as Celery writes it."""
+    parts = urlsplit(url)
+    if parts.scheme != "unix":
+        return url
+    query = dict(parse_qsl(parts.query))
+    database, password = query.get("db", "0"), query.get("password")
+    user = (
+        parts.netloc if password is None else f"{parts.username or ''}:{quote(password, safe='')}@"
+    )
+    return f"redis+socket://{user}{parts.path}?virtual_host={database}"
 
 
 def survey(client: Redis, prefix: str) -> StreamStanding | None:

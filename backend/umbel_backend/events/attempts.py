@@ -35,9 +35,19 @@ def is_of_earlier_run(record: TaskRecord, event: Event) -> bool:
     A pool with a free process can start the next run before the worker has told that the one
     before it is retried.
     """
-    told = sum(attempt.outcome == states.RETRY for attempt in record.attempts)
-    return record.retries > told and any(
-        attempt.ended_at is None and attempt.worker == event.hostname for attempt in record.attempts
+    if record.retries <= _retries_told(record):
+        return False
+    if record.state == states.RECEIVED:
+        # What has not begun cannot be retried.
+        return True
+    retried = (each for each in record.attempts if each.outcome == states.RETRY)
+    # By its start: the next run may begin before this one is told to be over.
+    retried_at = max((each.started_at or each.ended_at or 0.0 for each in retried), default=0.0)
+    return any(
+        attempt.outcome == states.STARTED
+        and attempt.worker == event.hostname
+        and (attempt.started_at or 0.0) > retried_at
+        for attempt in record.attempts
     )
 
 
@@ -49,14 +59,19 @@ def has_begun(record: TaskRecord, event: Event) -> bool:
     )
 
 
-def end_run(record: TaskRecord) -> None:
-    """Move the run that the record shows into ``attempts`` and forget its outcome."""
+def end_run(record: TaskRecord, *, lost: bool = False) -> None:
+    """Move the run that the record shows into ``attempts`` and forget its outcome.
+
+    Args:
+        record: Changed.
+        lost: Nothing will ever be told of how it ended: its worker died.
+    """
     attempt = Attempt(
         number=len(record.attempts) + 1,
         started_at=record.started_at,
         ended_at=record.finished_at,
-        outcome=record.state,
-        exception=record.exception,
+        outcome=states.LOST if lost else record.state,
+        exception=f"Lost: {record.worker} was started anew" if lost else record.exception,
         worker=record.worker,
     )
     record.attempts = (*record.attempts, attempt)
@@ -74,16 +89,34 @@ def note_start_of_ended_run(record: TaskRecord, event: Event) -> None:
         record.attempts = (*record.attempts[:-1], noted)
 
 
+def begin_later(record: TaskRecord, event: Event) -> None:
+    """Take the start told late for that of the run that has ended; one known before was of another."""
+    if record.started_at is not None and record.worker is not None:
+        before = Attempt(0, record.started_at, None, states.STARTED, None, record.worker)
+        record.attempts = _numbered((*record.attempts, before))
+    record.started_at, record.pid = event.at, event.pid
+
+
 def is_of_unseen_run(record: TaskRecord, event: Event) -> bool:
     """Whether a start told late belongs to a run before the message that is received by now.
 
-    Of the runs before it fewer are known than it counts retries.
+    Of the runs before it fewer are known to be retried than it counts retries.
     """
     return (
         record.state == states.RECEIVED
-        and record.retries > len(record.attempts)
+        and record.retries > _retries_told(record)
         and event.at < (record.received_at or 0.0)
     )
+
+
+def is_before_ended_run(record: TaskRecord, event: Event) -> bool:
+    """Whether a start told late belongs to a run that made way for one that has ended since."""
+    if not record.attempts:
+        return False
+    if record.worker == event.hostname and event.at >= (record.received_at or math.inf):
+        # Of the present run: its worker's clock is a little behind that of the one before.
+        return False
+    return any((attempt.ended_at or 0.0) > event.at for attempt in record.attempts)
 
 
 def insert_begun_run(record: TaskRecord, event: Event) -> None:
@@ -97,18 +130,23 @@ def insert_begun_run(record: TaskRecord, event: Event) -> None:
 def insert_ended_run(record: TaskRecord, ended: Attempt) -> None:
     """Put a run whose end is told late among the earlier ones, by the time it ended.
 
-    A run without an end that the same worker began before is this one.
+    The last one without an end that the same worker began before is this one.
     """
-    started_at = None
-    others = []
-    for attempt in record.attempts:
-        is_same = attempt.ended_at is None and attempt.worker == ended.worker
-        if is_same and (attempt.started_at or 0.0) <= (ended.ended_at or 0.0):
-            started_at = attempt.started_at
-        else:
-            others.append(attempt)
-    others.append(msgspec.structs.replace(ended, started_at=started_at))
-    record.attempts = _numbered(others)
+    begun = [
+        attempt
+        for attempt in record.attempts
+        if attempt.outcome == states.STARTED
+        and attempt.worker == ended.worker
+        and (attempt.started_at or 0.0) <= (ended.ended_at or 0.0)
+    ]
+    same = max(begun, key=lambda each: each.started_at or 0.0, default=None)
+    others = [attempt for attempt in record.attempts if attempt is not same]
+    started_at = None if same is None else same.started_at
+    record.attempts = _numbered((*others, msgspec.structs.replace(ended, started_at=started_at)))
+
+
+def _retries_told(record: TaskRecord) -> int:
+    return sum(attempt.outcome == states.RETRY for attempt in record.attempts)
 
 
 def _numbered(attempts: Iterable[Attempt]) -> tuple[Attempt, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from umbel_backend.events.model import Event
@@ -20,6 +20,8 @@ class Batch:
     """Stretches that ended, or began, since the last drain."""
     dropped: int = 0
     """Events dropped because the taker was too slow; each stretch of them is also in ``gaps``."""
+    more: bool = False
+    """Whether events were left for the next drain, of which nobody will be woken."""
 
 
 class EventBuffer:
@@ -61,12 +63,17 @@ class EventBuffer:
         if idle:
             self._wake()
 
-    def drain(self, source: str) -> Batch:
-        """Take everything; ``source`` names the taker in the gap of events it was too slow for."""
+    def drain(self, source: str, most: int | None = None) -> Batch:
+        """Take what is there.
+
+        Args:
+            source: Names the taker in the gap of events it was too slow for.
+            most: After how many events to leave the rest, which goes on counting for the bound; None
+                takes everything.
+        """
         with self._lock:
-            chunks, self._chunks = self._chunks, deque()
-            self._size = 0
-            batch = Batch(gaps=self._gaps, dropped=self._dropped)
+            chunks = self._taken(most)
+            batch = Batch(gaps=self._gaps, dropped=self._dropped, more=self._size > 0)
             self._gaps = []
             if self._drop_span is not None:
                 first, last = self._drop_span
@@ -84,6 +91,18 @@ class EventBuffer:
         for chunk in chunks:
             batch.events.extend(chunk)
         return batch
+
+    def _taken(self, most: int | None) -> Iterable[Sequence[Event]]:
+        if most is None:
+            chunks, self._chunks, self._size = self._chunks, deque(), 0
+            return chunks
+        taken: list[Sequence[Event]] = []
+        count = 0
+        while self._chunks and count < most:
+            taken.append(self._chunks.popleft())
+            count += len(taken[-1])
+        self._size -= count
+        return taken
 
     def _drop(self, events: Sequence[Event]) -> None:
         self._size -= len(events)

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 5.0
 _READ_WAIT_S = 0.5
-TAP_CAPACITY = 100_000
+TAP_CAPACITY = 50_000
 _FIRST_PAUSE_S = 0.25
 _LONGEST_PAUSE_S = 10.0
 
@@ -106,9 +106,9 @@ class Capture:
             self._thread.join(timeout_s)
         self._enter("stopped", None)
 
-    def drain(self) -> Batch:
-        """Take what arrived since the last call; never waits."""
-        return self._buffer.drain(self._source)
+    def drain(self, most: int | None = None) -> Batch:
+        """Take what arrived since the last call; never waits. See `EventBuffer.drain`."""
+        return self._buffer.drain(self._source, most)
 
     def status(self) -> CaptureStatus:
         """Tell how the event path stands now."""
@@ -294,9 +294,9 @@ class Tap:
         """Let what comes pass; what came can still be drained."""
         self._capture.detach(self)
 
-    def drain(self) -> Batch:
-        """Take what arrived since the last call; never waits."""
-        return self.buffer.drain(self.source)
+    def drain(self, most: int | None = None) -> Batch:
+        """Take what arrived since the last call; never waits. See `EventBuffer.drain`."""
+        return self.buffer.drain(self.source, most)
 
     def status(self) -> CaptureStatus:
         """Tell how the event path stands now."""

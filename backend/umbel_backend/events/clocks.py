@@ -105,6 +105,15 @@ class Clocks:
                 self._clocks.clear()
             clock = _Clock(offset, at, arrived_at, offset, self._recalled.get(hostname, 0.0))
             self._clocks[hostname] = clock
+        elif (
+            offset >= clock.smallest_s
+            and at >= clock.last_at - _STEP_S
+            and clock.readings >= _SETTLED
+            and arrived_at - clock.since <= _WINDOW_S
+        ):
+            # It tells no more than what is known: that a delay is not the least one.
+            clock.last_at = at
+            return at + clock.correction_s
         elif at < clock.last_at - _STEP_S:
             # Set back: what was learned before no longer holds, and this is not a late event.
             before = clock.correction_s

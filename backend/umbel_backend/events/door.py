@@ -179,6 +179,7 @@ class Door:
                 continue
             self._clean_task(finding)
             finding.group_id = finding.group_id and clean(finding.group_id, _ID_LIMIT)
+            finding.retry_of = finding.retry_of and clean(finding.retry_of, _ID_LIMIT)
             admitted.append(finding)
         return admitted
 
@@ -204,23 +205,26 @@ class Door:
         ``at`` is when it happened, if that is known already.
         """
         is_task = event.type in TASK_TYPES
-        if not is_task and event.type not in WORKER_TYPES:
+        if is_task:
+            task_id = event.id
+            if not 0 < len(task_id) <= _ID_LIMIT:
+                self.malformed += 1
+                return False
+            if not task_id.isprintable():
+                event.id = clean(task_id, _ID_LIMIT)
+        elif event.type not in WORKER_TYPES:
             self.unknown += 1
             return False
-        if (is_task and not 0 < len(event.id) <= _ID_LIMIT) or not (is_task or event.hostname):
+        elif not event.hostname:
             self.malformed += 1
             return False
-        # What only our own findings may say cannot come in from outside.
-        event.args_exact = event.result_exact = False
-        event.tags = event.progress = event.priority = event.group_id = event.acks_late = None
-        event.hostname = self._hostnames[event.hostname]
+        hostname = event.hostname = self._hostnames[event.hostname]
         event.arrived_at = arrived_at
-        event.at = self.clocks.corrected(event.hostname, event.at, arrived_at) if at is None else at
-        if event.pid is not None and not 0 <= event.pid < _INT_LIMIT:
+        event.at = self.clocks.corrected(hostname, event.at, arrived_at) if at is None else at
+        pid = event.pid
+        if pid is not None and not 0 <= pid < _INT_LIMIT:
             event.pid = None
         if is_task:
-            if not event.id.isprintable():
-                event.id = clean(event.id, _ID_LIMIT)
             self._clean_task(event)
         else:
             _clean_worker(event)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from copy import copy
 from datetime import UTC, datetime
 
+from umbel_agent.policies import heard
 from umbel_backend import states
 from umbel_backend.events import attempts
 from umbel_backend.events.model import Event
@@ -36,6 +37,10 @@ _PRECEDENCE = {
     states.LOST: 1,
 }
 
+_CLOCKS_DIFFER_S = 2.0
+"""An act tells when it was by its own host's clock."""
+_SAME_START_S = 1.0
+"""A worker notes when it runs a task and tells it by an event a moment later: one start, two times."""
 _SURELY_AFTER_S = 30.0
 """A task is given up for lost from the moment its worker was last heard of; within this it may have said a
 last word before it died."""
@@ -74,7 +79,9 @@ def _sent(record: TaskRecord, event: Event, first: bool) -> None:
 
 def _received(record: TaskRecord, event: Event, first: bool) -> None:
     _describe(record, event)
-    if first or record.state == states.PENDING:
+    if first:
+        _begin(record, event)
+    elif record.state == states.PENDING:
         if not attempts.is_of_ended_run(record, event) and not _is_returned(record, event):
             _begin(record, event)
     elif record.state == states.RETRY:
@@ -87,6 +94,9 @@ def _received(record: TaskRecord, event: Event, first: bool) -> None:
     elif record.state == states.RECEIVED:
         if event.at >= (record.received_at or 0.0):
             _begin(record, event)
+    elif record.state == states.PAUSED:
+        if event.at > record.state_at:
+            _begin(record, event)
     elif _reopens(record, event):
         attempts.end_run(record)
         _begin(record, event)
@@ -96,8 +106,39 @@ def _received(record: TaskRecord, event: Event, first: bool) -> None:
         # The message of the next run is there before the worker tells that this one is retried, or
         # while it is still taken to run where it ran before.
         record.received_at = event.at
-    elif record.received_at is None and not attempts.is_of_ended_run(record, event):
+    elif _completes_run(record, event) and not attempts.is_of_ended_run(record, event):
         record.received_at = event.at
+
+
+def _completes_run(record: TaskRecord, event: Event) -> bool:
+    """Whether ``event``, told after the start, tells of the message of the present run.
+
+    The last one that its worker received before the start: those before were of runs that died.
+    """
+    known_at = record.received_at
+    if known_at is None:
+        return True
+    known_until = record.finished_at or record.started_at or 0.0
+    return event.hostname == record.worker and known_at < event.at <= known_until
+
+
+def _is_start_found_before(record: TaskRecord, event: Event) -> bool:
+    """Whether its worker, when asked what it runs, told this start already, some moments off."""
+    started_at = record.started_at or 0.0
+    next_received_at = _next_received_at(record)
+    return (
+        record.pid is None
+        and event.hostname == record.worker
+        and (next_received_at is None or event.at < next_received_at)
+        and abs(event.at - started_at) < _SAME_START_S
+    )
+
+
+def _is_started_anew(record: TaskRecord, event: Event) -> bool:
+    """Whether the worker of the known run died: the next one is of another process of its name."""
+    if event.hostname != record.worker or record.pid is None:
+        return False
+    return event.pid not in (None, record.pid)
 
 
 def _is_returned(record: TaskRecord, event: Event) -> bool:
@@ -114,26 +155,41 @@ def _begin(record: TaskRecord, event: Event) -> None:
 
 
 def _started(record: TaskRecord, event: Event, first: bool) -> None:
+    if record.state == states.RECEIVED and not record.attempts and not record.retries:
+        # Nearly every start: no other run is known or missing, so that none need be looked for.
+        _run(record, event)
+        return
     if attempts.has_begun(record, event):
         return
     if record.state == states.STARTED:
+        if _is_start_found_before(record, event):
+            record.started_at = record.state_at = event.at
+            record.pid = event.pid
+            return
         if event.at <= (record.started_at or 0.0):
             _insert_begun_elsewhere(record, event)
             return
         # Taken again while it ran: by another worker after the visibility timeout, or after a
         # crash; the run it had will not report its end.
         next_received_at = _next_received_at(record)
-        attempts.end_run(record)
+        attempts.end_run(record, lost=_is_started_anew(record, event))
         record.received_at = next_received_at
     elif attempts.is_of_ended_run(record, event):
         attempts.note_start_of_ended_run(record, event)
         return
-    elif _is_before_retry(record, event) or attempts.is_of_unseen_run(record, event):
+    elif (
+        _is_before_retry(record, event)
+        or attempts.is_of_unseen_run(record, event)
+        or attempts.is_before_ended_run(record, event)
+    ):
         attempts.insert_begun_run(record, event)
         return
     elif record.is_ready:
         if not _reopens(record, event):
-            if record.started_at is None and record.worker in (None, event.hostname):
+            is_here = record.worker in (None, event.hostname)
+            if is_here and (record.started_at or 0.0) < event.at <= (record.finished_at or 0.0):
+                attempts.begin_later(record, event)
+            elif record.started_at is None and is_here:
                 record.started_at = event.at
                 record.pid = event.pid
             else:
@@ -145,6 +201,10 @@ def _started(record: TaskRecord, event: Event, first: bool) -> None:
     if record.attempts:
         # Of the run before.
         record.progress = None
+    _run(record, event)
+
+
+def _run(record: TaskRecord, event: Event) -> None:
     _enter(record, states.STARTED, event.at)
     record.started_at = event.at
     record.pid = event.pid
@@ -152,6 +212,7 @@ def _started(record: TaskRecord, event: Event, first: bool) -> None:
 
 
 def _retried(record: TaskRecord, event: Event, first: bool) -> None:
+    policy, delay_s = heard(event.traceback) or (None, None)
     attempt = Attempt(
         number=len(record.attempts) + 1,
         started_at=record.started_at,
@@ -159,6 +220,8 @@ def _retried(record: TaskRecord, event: Event, first: bool) -> None:
         outcome=states.RETRY,
         exception=event.exception,
         worker=event.hostname or record.worker,
+        policy=policy,
+        delay_s=delay_s,
     )
     if any(
         earlier.ended_at == event.at and earlier.outcome == states.RETRY
@@ -213,6 +276,30 @@ def _next_received_at(record: TaskRecord) -> float | None:
     return None
 
 
+def _paused(record: TaskRecord, event: Event, first: bool) -> None:
+    """Its message was put aside, or its run was stopped for a while."""
+    _describe(record, event)
+    was_only_sent = record.state == states.PENDING and record.received_at is None
+    # When it was sent is known by the sender's clock only, which may be a little ahead.
+    if record.is_ready or (event.at < record.state_at and not was_only_sent):
+        return
+    record.queue = event.queue or record.queue
+    _enter(record, states.PAUSED, max(event.at, record.state_at))
+    record.paused_how = event.paused_how
+    if event.paused_how == "held":
+        # Whoever had received it has it no more.
+        record.received_at = record.worker = None
+
+
+def _resumed(record: TaskRecord, event: Event, first: bool) -> None:
+    """It is back at the head of its queue, or its run goes on."""
+    _describe(record, event)
+    if record.state == states.PAUSED and event.at >= record.state_at - _CLOCKS_DIFFER_S:
+        is_run = record.paused_how == "frozen" and record.started_at is not None
+        at = max(event.at, record.state_at)
+        _enter(record, states.STARTED if is_run else states.PENDING, at)
+
+
 def _cancelled(record: TaskRecord, event: Event, first: bool) -> None:
     """The worker gave a late-acking task back because it lost its broker connection."""
     event = copy(event)
@@ -239,6 +326,9 @@ def _ended(record: TaskRecord, event: Event, first: bool) -> None:
     elif state == states.LOST and (_run_at(record) or 0.0) > event.at:
         # Another worker has it by now.
         return
+    elif state == states.LOST and _is_taken_again(record, event):
+        _lose_run_before(record, event)
+        return
     record.finished_at = event.at
     _enter(record, state, event.at, keep_end=True)
     record.result = event.result
@@ -252,6 +342,20 @@ def _ended(record: TaskRecord, event: Event, first: bool) -> None:
     if state == states.REVOKED and event.exception is None:
         record.exception = f"TaskRevokedError: {_revoked_because(event)}"
     _run_by(record, event)
+
+
+def _is_taken_again(record: TaskRecord, event: Event) -> bool:
+    """Whether the message of a run found to be lost was received again since."""
+    return record.state == states.STARTED and (record.received_at or 0.0) > event.at
+
+
+def _lose_run_before(record: TaskRecord, event: Event) -> None:
+    """End the run that is known as lost; its message waits in a worker, nobody knows which."""
+    received_at = record.received_at
+    record.state, record.finished_at, record.exception = states.LOST, event.at, event.exception
+    attempts.end_run(record)
+    _enter(record, states.RECEIVED, received_at or event.at)
+    record.received_at, record.worker = received_at, None
 
 
 def _add_exact_result(record: TaskRecord, event: Event, state: str) -> None:
@@ -339,6 +443,8 @@ _STEPS: dict[str, Callable[[TaskRecord, Event, bool], None]] = {
     "umbel-scheduled": _is_held,
     "umbel-active": _is_active,
     "umbel-progress": _progressed,
+    "umbel-paused": _paused,
+    "umbel-resumed": _resumed,
     **dict.fromkeys(_END_STATE, _ended),
 }
 
@@ -355,6 +461,9 @@ def _describe(record: TaskRecord, event: Event) -> None:
         record.args_complete = bool(event.args_complete)
     if event.root_id is not None:
         record.root_id = event.root_id
+    # One that ran again under its own id names itself.
+    if event.retry_of is not None and event.retry_of != record.id:
+        record.retry_of = event.retry_of
     # A retry names the run it came from, which is the same task.
     if event.parent_id is not None and event.parent_id != record.id:
         record.parent_id = event.parent_id
@@ -386,6 +495,7 @@ def instant(text: str) -> float | None:
 def _enter(record: TaskRecord, state: str, at: float, *, keep_end: bool = False) -> None:
     record.state = state
     record.state_at = at
+    record.paused_how = None
     if not keep_end:
         record.finished_at = None
 

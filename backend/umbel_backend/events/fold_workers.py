@@ -11,6 +11,9 @@ from umbel_backend.records import WorkerRecord, WorkerStatus
 if TYPE_CHECKING:
     from umbel_backend.events.agent_stream_door import Announcement, WorkerVitals
 
+ENDS = frozenset({"task-succeeded", "task-failed"})
+"""Events that the counters of a worker count."""
+
 _START_TOLERANCE_S = 3.0
 """The start of a worker that sends no event is told by its uptime, in whole seconds."""
 LATE_AFTER_PERIODS = 3
@@ -22,19 +25,24 @@ GIVEN_UP_AFTER_S = 900.0
 same until the broker notices."""
 
 
-def fold_worker(record: WorkerRecord | None, event: Event, *, counts: bool = True) -> WorkerRecord:
+def fold_worker(
+    record: WorkerRecord | None, event: Event, *, counts: bool = True, retold: bool = False
+) -> WorkerRecord:
     """Return the record as it is after ``event``, which a worker sent; nothing given is changed.
 
     Any event of a worker is a sign of life. A new process id or a ``worker-online`` begins a new run,
     whose counters start at zero. An event may be told twice, the second time by the agents' stream and
     maybe an hour late; ``counts`` false leaves the counters alone, for an end that was counted before.
+    What is ``retold`` by an agent says nothing of whether the worker sends task events.
     """
     new = WorkerRecord(hostname=event.hostname) if record is None else record.__copy__()  # type: ignore[attr-defined]  # faster than copy.copy
-    fold_worker_into(new, event, counts=counts)
+    fold_worker_into(new, event, counts=counts, retold=retold)
     return new
 
 
-def fold_worker_into(record: WorkerRecord, event: Event, *, counts: bool = True) -> None:
+def fold_worker_into(
+    record: WorkerRecord, event: Event, *, counts: bool = True, retold: bool = False
+) -> None:
     """Make ``record`` what `fold_worker` would return, for whoever has not handed it over yet."""
     arrived_at = event.arrived_at or event.at
     is_news = record.heartbeat_at is None or arrived_at >= record.heartbeat_at
@@ -49,12 +57,11 @@ def fold_worker_into(record: WorkerRecord, event: Event, *, counts: bool = True)
         record.heartbeat_at = arrived_at
         if record.stopped_at is None or event.at > record.stopped_at:
             record.status = "online"
-    if event.type == "task-received":
+    is_end = event.type in ENDS
+    if not retold and (is_end or event.type == "task-received"):
         record.task_events = True
-    elif event.type in ("task-succeeded", "task-failed"):
-        record.task_events = True
-        if counts and event.at >= (record.started_at or 0.0):
-            _count(record, event)
+    if is_end and counts and event.at >= (record.started_at or 0.0):
+        _count(record, event)
 
 
 def _count(record: WorkerRecord, event: Event) -> None:
@@ -77,6 +84,14 @@ def _fold_heartbeat(record: WorkerRecord, event: Event, is_news: bool) -> None:
     is_start = event.type == "worker-online" and not (
         event.at == record.started_at and event.pid == record.pid
     )
+    began_at = (record.started_at or 0.0) + _START_TOLERANCE_S
+    if rebooted and event.pid == record.former_pid and event.type != "worker-online":
+        if event.type == "worker-offline" or event.at <= began_at:
+            # A last word of the one before.
+            return
+        record.doubled_at, rebooted = event.arrived_at or event.at, False
+    if event.pid not in (None, record.pid):
+        record.former_pid = record.pid
     if is_start or rebooted or record.started_at is None:
         if rebooted or is_start:
             record.succeeded = record.failed = 0
@@ -112,7 +127,11 @@ def with_vitals(record: WorkerRecord | None, vitals: WorkerVitals) -> WorkerReco
     if new.sampled_at is not None and vitals.at < new.sampled_at:
         return new
     new.sampled_at = vitals.at
-    for field in ("boot", "cpu_percent", "memory_bytes", "main_memory_bytes", "children"):
+    if vitals.boot is not None and vitals.boot != new.boot:
+        if vitals.boot == new.former_boot:
+            new.doubled_at = vitals.at
+        new.boot, new.former_boot = vitals.boot, new.boot
+    for field in ("cpu_percent", "memory_bytes", "main_memory_bytes", "children"):
         value = getattr(vitals, field)
         if value is not None:
             setattr(new, field, value)
@@ -135,7 +154,8 @@ def with_announcement(record: WorkerRecord, announced: Announcement | None) -> W
         new.capabilities = ()
         return new
     new.agent = announced.version
-    new.boot = announced.boot
+    if announced.boot not in (new.boot, new.former_boot):
+        new.boot, new.former_boot = announced.boot, new.boot
     new.capabilities = announced.capabilities
     new.leases = announced.leases
     new.visibility_timeout_s = announced.visibility_timeout_s

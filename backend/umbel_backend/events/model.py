@@ -2,12 +2,50 @@
 
 from __future__ import annotations
 
+import os
+from typing import Literal
+
 import msgspec
 
 from umbel_backend.records import Progress
 
+_CELERYS = frozenset(
+    [
+        "hostname",
+        "pid",
+        "name",
+        "args",
+        "kwargs",
+        "root_id",
+        "parent_id",
+        "retries",
+        "eta",
+        "expires",
+        "queue",
+        "result",
+        "runtime",
+        "exception",
+        "traceback",
+        "terminated",
+        "expired",
+        "freq",
+        "active",
+        "processed",
+        "loadavg",
+        "sw_ver",
+        "type",
+    ]
+)
+_RENAMED = {"id": "uuid", "at": "timestamp"}
+_SECRET = os.urandom(16).hex()
 
-class Event(msgspec.Struct, rename={"id": "uuid", "at": "timestamp"}, kw_only=True, gc=False):
+
+def _name_in_json(field: str) -> str:
+    """Return how senders spell ``field``; what is not theirs to tell has a name that none of them knows."""
+    return field if field in _CELERYS else _RENAMED.get(field, f"{_SECRET}-{field}")
+
+
+class Event(msgspec.Struct, rename=_name_in_json, kw_only=True, gc=False):
     """A Celery task or worker event, or a finding of ours put in the same words.
 
     Fields an event does not have are None. After `umbel_backend.events.door` let it in, texts are
@@ -62,5 +100,9 @@ class Event(msgspec.Struct, rename={"id": "uuid", "at": "timestamp"}, kw_only=Tr
     """Only in findings: ``result`` is JSON text of the value."""
     progress: Progress | None = None
     """Only in findings and from agents: what ``update_state`` was given."""
+    paused_how: Literal["held", "checkpoint", "frozen"] | None = None
+    """Only from agents and acts, of ``umbel-paused``."""
     acks_late: bool | None = None
     """Only from agents."""
+    retry_of: str | None = None
+    """Only in findings and from agents: the header of Umbel's retries."""

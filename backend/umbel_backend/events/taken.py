@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from umbel_backend.events.model import Event
 from umbel_backend.records import TaskRecord
 
@@ -19,6 +21,11 @@ class Taken:
         self._unplaced: set[str] = set()
         self._unplaced_before: set[str] = set()
         self._overflowed = False
+
+    @property
+    def unplaced(self) -> Collection[str]:
+        """Ids of which any event may tell the queue; of others only ``task-received`` counts."""
+        return self._unplaced
 
     @property
     def remembered(self) -> int:

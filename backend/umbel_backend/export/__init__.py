@@ -32,11 +32,21 @@ def writer(format: str, *, logs: bool = False) -> Callable[[Rows], bytes]:
     return logged_lines_writer() if logs else lines_writer()
 
 
-def framed(blocks: Iterable[bytes], format: str, *, logs: bool = False) -> Iterator[bytes]:
-    """Put ``blocks`` of a `writer` together to a whole file of ``format``; ``logs`` as it was told."""
+def framed(
+    blocks: Iterable[bytes], format: str, *, logs: bool = False, head: bytes | None = None
+) -> Iterator[bytes]:
+    """Put ``blocks`` of a `writer` together to a whole file of ``format``.
+
+    Args:
+        blocks: In their order.
+        format: As the writer was told.
+        logs: As the writer was told.
+        head: The first row of CSV; None is that of tasks.
+    """
     if format == "json":
         return _listed(blocks)
-    head = LOGGED_HEADER if logs else HEADER
+    if head is None:
+        head = LOGGED_HEADER if logs else HEADER
     return _after(head if format == "csv" else b"", blocks)
 
 

@@ -29,7 +29,7 @@ def cells_writer() -> Callable[[Rows], bytes]:
 
 def row_maker() -> Callable[[Any], str]:
     """Return what writes a `Line` as a row, line end included."""
-    as_tuple, text, plain, seen = msgspec.structs.astuple, _text, _plain, _Seen()
+    as_tuple, text, plain, seen = msgspec.structs.astuple, text_cell, _plain, _Seen()
 
     def row(line: Any) -> str:
         (
@@ -61,7 +61,7 @@ class _Seen(dict[str | None, str]):
     def __missing__(self, text: str | None) -> str:
         if len(self) >= 10_000:
             self.clear()
-        self[text] = cell = _text(text)
+        self[text] = cell = text_cell(text)
         return cell
 
 
@@ -69,7 +69,8 @@ def _plain(value: str | float | None) -> str | float:
     return "" if value is None else value
 
 
-def _text(text: str | None) -> str:
+def text_cell(text: str | None) -> str:
+    """Write a text as a cell that no spreadsheet runs; None is empty."""
     if text is None:
         return ""
     if text[:1] in _RISKY and _FORMULA.match(text) and not _NUMBER.match(text):
@@ -86,7 +87,7 @@ def _value(value: Any) -> str:
     if value is None:
         return ""
     if type(value) is str:
-        return _text(value)
+        return text_cell(value)
     return _exact(value) if type(value) is msgspec.Raw else _decoded(value)
 
 
@@ -94,14 +95,14 @@ def _exact(raw: msgspec.Raw) -> str:
     """Write exact JSON of a list or an object as it is, anything else as its plain value."""
     text = bytes(raw).decode()
     if text[:1] in ("[", "{"):
-        return _text(text)
+        return text_cell(text)
     value = msgspec.json.decode(text)
     return "" if value is None else _decoded(value)
 
 
 def _decoded(value: Any) -> str:
     if type(value) is str:
-        return _text(value)
+        return text_cell(value)
     if type(value) is bool:
         return "true" if value else "false"
     return repr(value) if isinstance(value, int | float) else nested(value)
@@ -109,4 +110,4 @@ def _decoded(value: Any) -> str:
 
 def nested(value: list[Any] | tuple[Any, ...] | dict[str, Any] | Progress) -> str:
     """Write a value as a cell of JSON."""
-    return _text(encoder.encode(value).decode())
+    return text_cell(encoder.encode(value).decode())

@@ -21,8 +21,8 @@ Line = msgspec.defstruct("Line", [(name, Any) for name in wire.TASK_FIELDS], gc=
 """The public form of a task."""
 
 
-class WrittenRun(msgspec.Struct, gc=False):
-    """The public form of one run of a task."""
+class WrittenRun(msgspec.Struct, gc=False, omit_defaults=True):
+    """The public form of one run of a task; the retry policy only where there was one."""
 
     number: int
     started_at: str | None
@@ -30,6 +30,8 @@ class WrittenRun(msgspec.Struct, gc=False):
     outcome: str
     exception: str | None
     worker: str | None
+    policy: str | None = None
+    delay_s: float | None = None
 
 
 def lines_writer() -> Callable[[Rows], bytes]:

@@ -17,8 +17,9 @@ COLUMNS = tuple(_NAMES.split())
 """What a row holds: columns of `umbel_backend.db.tables.task`, the truths as 0 and 1 or as bool."""
 
 Row = tuple[Any, ...]
-Run = tuple[int, float | None, float | None, str, str | None, str | None]
-"""Number, start, end, outcome, exception and worker, as in `umbel_backend.records.Attempt`."""
+Run = tuple[int, float | None, float | None, str, str | None, str | None, str | None, float | None]
+"""Number, start, end, outcome, exception, worker, policy and its delay, as in
+`umbel_backend.records.Attempt`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from umbel_backend import states
+from umbel_backend.broker.answers import WorkerAnswer
 from umbel_backend.broker.control import Inspection
 from umbel_backend.broker.queues import UnackedMessage
 from umbel_backend.events.fold_workers import status_at
@@ -22,6 +23,8 @@ from umbel_backend.wire import iso
 _BOOT_TOLERANCE_S = 1.0
 """A worker tells its uptime in whole seconds."""
 _FAR_S = 43_200.0
+_LET_GO_AFTER_S = 10.0
+"""What a worker took more recently it may have begun since it was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class GoneWorker:
     """When it was gone at the latest, or last heard of."""
     because: str
     """The evidence, as a sentence without its end."""
+    is_here: bool = False
+    """The run goes on, and has let go of the task: its connection to the broker broke in between."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,17 +68,21 @@ def gone_worker(
     does not answer is gone when its next run was heard of, when it said so, or when it was silent for as
     long as it takes to be offline.
     """
-    taken_at = record.started_at if record.state == states.STARTED else record.received_at
-    if record.state not in (states.STARTED, states.RECEIVED) or taken_at is None:
+    taken_at = record.started_at if _ran(record) else record.received_at
+    if not (_ran(record) or record.state == states.RECEIVED) or taken_at is None:
         return None
     name = record.worker
     if name is None:
         return None
     known, answer = workers.get(name), inspection.workers.get(name)
+    if known is not None and known.is_doubled(now):
+        # Another worker of the same name may have it.
+        return None
     if answer is not None:
         if answer.uptime_s is None or answer.active is None:
             return None
-        return _started_anew(name, taken_at, now - answer.uptime_s)
+        anew = _started_anew(name, taken_at, now - answer.uptime_s)
+        return anew or _let_go(record, taken_at, answer, now)
     if known is None:
         return None
     if status_at(known, now) == "offline":
@@ -83,6 +92,27 @@ def gone_worker(
     if is_other and known.started_at is not None:
         return _started_anew(name, taken_at, known.started_at)
     return None
+
+
+def _let_go(
+    record: TaskRecord, taken_at: float, answer: WorkerAnswer, now: float
+) -> GoneWorker | None:
+    """Tell whether a worker that is well has no more what it had merely taken.
+
+    Celery forgets it when its connection breaks, for it could not acknowledge it any more.
+    """
+    if record.state != states.RECEIVED or answer.reserved is None or answer.scheduled is None:
+        return None
+    if now - taken_at < _LET_GO_AFTER_S:
+        return None
+    name = answer.hostname
+    return GoneWorker(name, answer.asked_at or now, f"{name} has let go of it", is_here=True)
+
+
+def _ran(record: TaskRecord) -> bool:
+    """Whether a process had it; a frozen one ends with its worker too."""
+    is_frozen = record.state == states.PAUSED and record.paused_how == "frozen"
+    return record.state == states.STARTED or is_frozen
 
 
 def _started_anew(name: str, taken_at: float, started_at: float) -> GoneWorker | None:
@@ -107,14 +137,14 @@ def bereft_finding(
         worker: The worker as it was last known.
         now: When the messages were looked for.
     """
-    ran = record.state == states.STARTED
+    ran = _ran(record)
     comes_back = _redelivery(record.id, messages, worker, now)
     if comes_back is None and messages.comes_back and (record.acks_late or not ran):
         comes_back = "awaiting redelivery by the broker"
     if comes_back is not None and not ran:
         text = f"{comes_back[0].upper()}{comes_back[1:]}: {gone.because}"
         return _finding("umbel-returned", record, gone, text, now)
-    if comes_back is None and not _is_acknowledged(record, messages):
+    if comes_back is None and (gone.is_here or not _is_acknowledged(record, messages)):
         return None
     what = comes_back or ("" if ran else "its message is gone")
     text = f"Lost: {gone.because}" + (f"; {what}" if what else "")
@@ -123,7 +153,7 @@ def bereft_finding(
 
 def _is_acknowledged(record: TaskRecord, messages: Messages) -> bool:
     """Whether a task whose message was not found surely has none."""
-    ran = record.state == states.STARTED
+    ran = _ran(record)
     if not messages.is_shown:
         return ran
     # The message of a task that acknowledges early was gone when it began: it need not be looked for.

@@ -7,6 +7,7 @@ memory is loaded from the database before an event is folded onto it.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from umbel_backend.events.agent_stream_door import Announcement, WorkerVitals
@@ -25,6 +26,8 @@ from umbel_backend.states import LOST, STARTED
 Load = Callable[[Sequence[str]], Mapping[str, TaskRecord]]
 
 _COUNTED = frozenset({"task-succeeded", "task-failed"})
+TAKEN_WITHIN_S = 10.0
+"""What is retold of longer ago does not count in the rates of queues of this moment."""
 _FIRST_TYPES = frozenset({"task-sent", "task-received", "umbel-waiting"})
 
 
@@ -74,33 +77,38 @@ class Memory:
         """
         self._recall(events, retold)
         tasks, changed, only_queue = self._tasks, self._changed, self._only_queue
+        started, taken = self._started, self.taken
+        counted_since = time.time() - TAKEN_WITHIN_S if retold else 0.0
         for event in events:
-            task_id = event.id
+            task_id, kind = event.id, event.type
             if not task_id:
                 self._fold_worker(event)
                 continue
             record = changed.get(task_id)
-            before = record if record is not None else tasks.get(task_id)
-            was_received_at = before and before.received_at
-            had_outcome = before is not None and before.is_ready and before.state != LOST
+            before = tasks.get(task_id) if record is None else record
+            was_received_at, had_outcome = None, False
+            if before is not None:
+                was_received_at = before.received_at
+                had_outcome = before.finished_at is not None and before.state != LOST
             if record is None:
                 record = tasks[task_id] = changed[task_id] = fold(before, event)
             else:
                 # Nobody but us has what changed since the last take.
                 fold_into(record, event)
-            if record.queue is None and record.worker in only_queue:
+            if record.queue is None and only_queue and record.worker in only_queue:
                 record.queue = only_queue[record.worker]
             if record.state == STARTED:
-                self._started[task_id] = record.started_at or record.state_at
-            elif task_id in self._started:
-                del self._started[task_id]
-            is_news = event.at != was_received_at
-            if retold and is_news and event.type == "task-received":
-                is_news = record.received_at == event.at
-            if is_news:
-                self.taken.note(event, record)
-            if event.type in _COUNTED:
-                self._fold_worker(event, counts=not had_outcome)
+                started[task_id] = record.started_at or record.state_at
+            elif task_id in started:
+                del started[task_id]
+            if kind == "task-received" or (record.queue is not None and task_id in taken.unplaced):
+                is_news = event.at != was_received_at
+                if retold and is_news and kind == "task-received":
+                    is_news = record.received_at == event.at
+                if is_news and event.arrived_at >= counted_since:
+                    taken.note(event, record)
+            if kind in _COUNTED:
+                self._fold_worker(event, counts=not had_outcome, retold=retold)
 
     def note_vitals(self, vitals: Iterable[WorkerVitals]) -> None:
         """Add what workers use, as their agents say."""
@@ -164,12 +172,13 @@ class Memory:
             self._started.pop(task_id, None)
         return list(given_up.values())
 
-    def _fold_worker(self, event: Event, *, counts: bool = True) -> None:
+    def _fold_worker(self, event: Event, *, counts: bool = True, retold: bool = False) -> None:
         name = event.hostname
         if name in self._own_workers:
-            fold_worker_into(self.workers[name], event, counts=counts)
+            fold_worker_into(self.workers[name], event, counts=counts, retold=retold)
         elif name:
-            self.workers[name] = fold_worker(self.workers.get(name), event, counts=counts)
+            known = self.workers.get(name)
+            self.workers[name] = fold_worker(known, event, counts=counts, retold=retold)
             self._own_workers.add(name)
             self._changed_workers.add(name)
 

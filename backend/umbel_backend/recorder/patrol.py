@@ -21,7 +21,7 @@ from umbel_backend.events.door import Door
 from umbel_backend.events.model import Event
 from umbel_backend.recorder.members import Member, Members
 from umbel_backend.recorder.pace import Pace
-from umbel_backend.recorder.queue_round import QueueRound, consumers_of
+from umbel_backend.recorder.queue_round import QueueRound, consumers_of, told_by_agents
 from umbel_backend.recorder.reconcile import Reconciler
 from umbel_backend.recorder.totals import Totals
 from umbel_backend.recorder.worker_round import WorkerRound
@@ -149,8 +149,10 @@ class Patrol:
             pace.rest("names", _NAMES_EVERY_S if self._members.attentive else every_s, began)
         if pace.is_due("queues", 0.0):
             workers = self._workers
-            consumers = consumers_of(workers.there(), workers.bound, is_alone=workers.is_alone)
-            self._members.hand_over(queues=self._queues.measure(consumers))
+            there, known = workers.there(), self._members.workers()
+            consumers = consumers_of(there, workers.bound, is_alone=workers.is_alone)
+            by_agents = told_by_agents(there & known.keys(), workers.bound, known)
+            self._members.hand_over(queues=self._queues.measure(consumers, by_agents))
             pace.rest("queues", every_s, began)
 
     def _take_in(self, answers: Sequence[WorkerAnswer], is_started: bool) -> None:

@@ -11,7 +11,7 @@ from umbel_backend.broker.routing import Binding
 from umbel_backend.errors import Refused
 from umbel_backend.events.model import Event
 from umbel_backend.recorder.totals import Totals
-from umbel_backend.records import MessageRecord, QueueRecord
+from umbel_backend.records import MessageRecord, QueueRecord, WorkerRecord
 from umbel_backend.settings import Settings
 
 _NEWEST = 100
@@ -38,6 +38,7 @@ class QueueRound:
         self._totals = totals
         self._queues: Queues | None = None
         self._seen_waiting: dict[str, None] = {}
+        self._counted_by_agents: set[str] = set()
         self.names: list[str] = []
         """The queues known."""
 
@@ -54,11 +55,14 @@ class QueueRound:
         self.names = self.queues.discover(consumed, told)
         return not before.issuperset(self.names)
 
-    def measure(self, consumers: Mapping[str, int] | None) -> list[QueueRecord]:
+    def measure(
+        self, consumers: Mapping[str, int] | None, by_agents: Collection[str] = ()
+    ) -> list[QueueRecord]:
         """Return how all queues stand.
 
         Args:
             consumers: How many workers consume each; None if not known.
+            by_agents: Queues of which agents tell every task that is taken, events or not.
         """
         queues, names = self.queues, self.names
         if not queues.abilities.depth or not names:
@@ -66,12 +70,25 @@ class QueueRound:
         if self._settings.context.enable_events:
             return queues.measure(names, consumers=consumers, taken=self._taken())
         # Where events may be off in some worker they would tell too little.
-        taken = self._totals.tell(names)
+        taken = self._taken_without_events(set(by_agents))
         sure = [name for name in names if name in taken]
         unsure = [name for name in names if name not in taken]
         found = queues.measure(sure, consumers=consumers, taken=taken) if sure else []
         found += queues.measure(unsure, consumers=consumers) if unsure else []
         return sorted(found, key=lambda record: record.name)
+
+    def _taken_without_events(self, by_agents: set[str]) -> dict[str, int]:
+        """Return how many were taken from each queue of which that is known, since some instant."""
+        taken = self._totals.tell(self.names)
+        told = self._taken() if by_agents else None
+        exact = set() if told is None else by_agents
+        if told is not None:
+            taken |= {name: told.get(name, 0) for name in exact}
+        # The two count from different instants: between them there is no difference to tell.
+        for name in exact ^ self._counted_by_agents:
+            taken.pop(name, None)
+        self._counted_by_agents = exact
+        return taken
 
     def waiting(self, now: float) -> list[Event]:
         """Find tasks that were sent and that no event told of: senders are silent by default."""
@@ -107,6 +124,25 @@ class QueueRound:
             return page.messages
         except Refused:
             return []
+
+
+def told_by_agents(
+    there: Collection[str],
+    bound: Mapping[str, tuple[str, ...]],
+    workers: Mapping[str, WorkerRecord],
+) -> set[str]:
+    """Return the queues that only workers consume whose agents tell what they take.
+
+    Args:
+        there: Workers that are not gone.
+        bound: What each worker said it consumes.
+        workers: All that are known.
+    """
+    if not bound.keys() >= set(there):
+        return set()
+    silent = {name for name in there if "stream" not in workers[name].capabilities}
+    every = {queue for name in there for queue in bound[name]}
+    return every - {queue for name in silent for queue in bound[name]}
 
 
 def consumers_of(

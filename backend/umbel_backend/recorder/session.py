@@ -17,6 +17,7 @@ from typing import Literal, Protocol
 
 import sqlalchemy as sa
 
+from umbel_backend.acts.reassert import forget_old
 from umbel_backend.broker.answers import WorkerAnswer
 from umbel_backend.db.changes import Changes, QueueSample, WorkerSample
 from umbel_backend.db.lease import Lease
@@ -34,6 +35,8 @@ from umbel_backend.recorder.agents import LINES_A_FLUSH, Agents, Stream
 from umbel_backend.recorder.cancelled import CancelledTasks
 from umbel_backend.recorder.filled_gaps import FilledGaps
 from umbel_backend.recorder.memory import Memory
+from umbel_backend.recorder.published_policies import PublishedPolicies
+from umbel_backend.recorder.retention import Retention
 from umbel_backend.recorder.standby import Heard
 from umbel_backend.recorder.watch import Found, Watch
 from umbel_backend.recorder.workers import described, with_status
@@ -48,6 +51,11 @@ tasks at their end."""
 
 _FLUSH_MANY_AFTER_S = 1.0
 _FLUSH_TASKS = 5_000
+_FOLDED_AT_ONCE = 15_000
+_MOST_PENDING = 4 * _FLUSH_TASKS
+"""Beyond this no more is folded before some is written: what comes faster than it can be written waits in
+the capture's buffer, which has a bound and tells what it drops."""
+
 _REST_S = 0.05
 """Between turns while much comes: a tenth less of the processor than taking every read by itself."""
 
@@ -58,6 +66,10 @@ _PROGRESS_TASKS = 500
 _RECONCILED_TASKS = 20_000
 _FILLED_EVERY_S = 1.0
 _UPKEEP_EVERY_S = 1_800.0
+_FORGET_EVERY_S = 86_400.0
+_HOLDS_EVERY_S = 60.0
+_RETENTION_LATEST_S = 0.5
+"""Between two steps of the retention while much comes."""
 _UNWRITTEN_LIMIT = 100_000
 """Tasks kept for a database that cannot be written; beyond it the oldest are given up, as a gap."""
 
@@ -132,6 +144,8 @@ class Session:
         self._given_up: Gap | None = None
         self._tasks_given_up = 0
         self._unfolded: list[Event] = []
+        # Of what arrived, some was left in the capture's buffer.
+        self._is_more = False
         self._found = Found()
         # Until when all that happened is in the database, by this machine's clock.
         self._taken_until: float | None = None
@@ -140,7 +154,9 @@ class Session:
         self._capture = recorder.make_capture() if heard is None else heard.capture
         self._agents = Agents(recorder.make_stream(self._capture.clocks), self._memory)
         self._filled = FilledGaps()
+        self._retention = Retention(engine, self._settings, self._log)
         self._cancelled = CancelledTasks(self._settings, engine, self._log)
+        self._policies = PublishedPolicies(self._settings, engine, self._log)
         self._watch = Watch(
             self._settings,
             workers=self._known_workers,
@@ -168,13 +184,15 @@ class Session:
         self._recorder.stream = self._agents.stream
         self._agents.stream.start()
         self._watch.start()
+        self._policies.start()
         self._recorder.state = "recording"
         try:
             while not self._recorder.stop.is_set():
-                self._recorder.wake.wait(_FLUSH_EVERY_S)
+                if not self._is_behind:
+                    self._recorder.wake.wait(_FLUSH_EVERY_S)
                 self._recorder.wake.clear()
                 self._turn()
-                if self._memory.pending > _FEW_TASKS:
+                if self._memory.pending > _FEW_TASKS and not self._is_behind:
                     self._recorder.stop.wait(_REST_S)
         finally:
             self._finish()
@@ -190,6 +208,13 @@ class Session:
                 self._flush()
             if self._is_due("upkeep", _UPKEEP_EVERY_S):
                 keep_up(self._engine, time.time())
+            if self._is_due("holds", _HOLDS_EVERY_S):
+                self._cancelled.settle_holds()
+            if self._is_due("tombstones", _FORGET_EVERY_S):
+                forget_old(self._engine)
+            # What happens now comes first.
+            if self._memory.pending <= _FEW_TASKS or self._is_due("retention", _RETENTION_LATEST_S):
+                self._retention.step(time.time())
             if self._recorder.problem is not None:
                 self._log.info("the database can be written again")
                 self._recorder.problem = None
@@ -198,17 +223,31 @@ class Session:
             self._shed()
             self._recorder.stop.wait(0.5)
 
+    @property
+    def _is_behind(self) -> bool:
+        """Whether there is more to do at once."""
+        return self._is_more or self._memory.pending >= _FLUSH_TASKS
+
+    @property
+    def _has_room(self) -> bool:
+        """Whether more may be folded; while the database is away `_shed` keeps the bound."""
+        return self._memory.pending < _MOST_PENDING or self._recorder.problem is not None
+
     def _take(self) -> None:
         """Fold what arrived; what cannot be folded for want of the database is kept for the next turn.
 
         Nothing more is taken meanwhile: the capture's buffer has a bound, and turns what it must
         drop into a gap.
         """
+        if not self._has_room:
+            return
         if not self._unfolded:
             # In this order: what is seen is in the buffer already.
-            self._taken_until = self._capture.seen_until() if "live" in self._due else None
-            batch = self._capture.drain()
+            seen_until = self._capture.seen_until() if "live" in self._due else None
+            batch = self._capture.drain(_FOLDED_AT_ONCE)
             self._unfolded = batch.events
+            self._is_more = batch.more
+            self._taken_until = None if batch.more else seen_until
             self._note(batch.gaps)
         self._memory.fold(self._unfolded)
         for event in self._unfolded:
@@ -274,6 +313,7 @@ class Session:
             self._cancelled.heard(answer.hostname, record.pid)
         names = answer.queue_names
         if names is not None:
+            self._cancelled.consumes(answer.hostname, names)
             only = names[0] if len(set(names)) == 1 else None
             self._memory.consumes_only(answer.hostname, only)
 
@@ -306,6 +346,7 @@ class Session:
                 self._memory.give_back(changed)
                 self._agents.not_written()
                 raise
+        self._retention.note(self._agents.lines)
         self._agents.written(len(changed))
         if self._given_up:
             self._filled.note([self._given_up])
@@ -387,13 +428,18 @@ class Session:
     def _finish(self) -> None:
         """Write what is left and let go of the lease."""
         self._cancelled.stop()
+        self._policies.stop()
         self._watch.stop()
         self._capture.stop()
         with suppress(LeaseLost):
             try:
-                if self._unfolded:
+                is_drained = False
+                while not is_drained:
+                    if not self._has_room:
+                        self._flush()
+                    drains = self._has_room and not self._unfolded
                     self._take()
-                self._take()
+                    is_drained = drains and not self._is_more
                 self._due.clear()
                 while True:
                     self._flush()

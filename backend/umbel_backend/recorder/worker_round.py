@@ -59,7 +59,8 @@ class WorkerRound:
         self._aside_names: set[str] = set()
         self._all_well = False
         self._reached: int | None = None
-        self._asked: dict[str, int | None] = {}
+        # The last two processes of each name: two workers that share one take turns to answer.
+        self._asked: dict[str, tuple[int | None, ...]] = {}
         self._asked_at = 0.0
         self.bound: dict[str, tuple[str, ...]] = {}
         """What each worker said it consumes."""
@@ -77,7 +78,7 @@ class WorkerRound:
         well = {name: pid for name, pid in well.items() if name not in self._aside_names}
         self._all_well = not quiet
         self._silent.ask(quiet, well.keys())
-        names = {name for name, pid in well.items() if self._asked.get(name, -1) != pid}
+        names = {name for name, pid in well.items() if pid not in self._asked.get(name, ())}
         is_nobody = not well and not quiet
         self.is_alone = self.is_alone and is_nobody
         if pace.is_due("all workers", _NOBODY_EVERY_S if is_nobody else _ALL_WORKERS_EVERY_S):
@@ -158,10 +159,14 @@ class WorkerRound:
             self._silent.strangers = max(0, self._reached - known)
 
     def _take_in(self, answers: Sequence[WorkerAnswer]) -> None:
-        is_started = any(self._asked.get(each.hostname, -1) != each.pid for each in answers)
-        for answer in answers:
-            self._asked[answer.hostname] = answer.pid
+        asked = self._asked
+        is_started = any(each.pid not in asked.get(each.hostname, ()) for each in answers)
         self._take_in_(answers, is_started)
+        # Only now: what failed on the way is done again with the next answers.
+        for answer in answers:
+            before = asked.get(answer.hostname, ())
+            if answer.pid not in before:
+                asked[answer.hostname] = (*before[-1:], answer.pid)
 
     def _aside(self, answers: Sequence[WorkerAnswer]) -> None:
         """Take what silent workers answered after all, and what is judged of the others."""

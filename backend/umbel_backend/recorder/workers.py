@@ -16,6 +16,8 @@ def described(record: WorkerRecord, answer: WorkerAnswer, now: float) -> WorkerR
     if answer.silence is not None:
         return _unanswered(record, answer, now)
     new = copy(record)
+    if answer.pid is not None and new.pid not in (None, answer.pid):
+        new.former_pid = new.pid
     for field, value in (
         ("pid", answer.pid),
         ("pool", answer.pool),

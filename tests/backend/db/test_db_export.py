@@ -32,7 +32,7 @@ from umbel_backend.export import FORMATS, framed, writer
 from umbel_backend.export.rows import COLUMNS, Row, Rows, Run
 from umbel_backend.records import Attempt, Progress, TaskRecord
 
-ATTEMPT = Attempt(1, 1.0, 2.5, "RETRY", "X: y", "w@h")
+ATTEMPT = Attempt(1, 1.0, 2.5, "RETRY", "X: y", "w@h", "app.*", 2.5)
 
 
 def write(engine: sa.Engine, *records: TaskRecord) -> None:
@@ -236,7 +236,7 @@ def records(draw: st.DrawFn) -> TaskRecord:
 
 
 _plain = attrgetter(*(name for name in COLUMNS if name not in ("n", "progress", "tags")))
-_run = attrgetter("number", "started_at", "ended_at", "outcome", "exception", "worker")
+_run = attrgetter(*Attempt.__struct_fields__)
 
 
 def rows_of(records: Iterable[TaskRecord]) -> Rows:

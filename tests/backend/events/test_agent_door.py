@@ -170,6 +170,15 @@ def test_lines_are_clean_and_redacted_and_keep_their_place() -> None:
     assert {line.stream_id for line in log.lines} == {f"{int(NOW * 1000)}-0"}
 
 
+def test_lines_that_an_agent_had_to_send_twice_are_the_same_lines() -> None:
+    told = admitted(*[logged("t1", "a", "b", at=NOW, id="u7f-12")] * 2, logged("t1", "c", at=NOW))
+    named, again, plain = ([line.stream_id for line in log.lines] for log in told.logs)
+    assert named == again == ["u7f-12", "u7f-12"]
+    assert plain == [f"{int(NOW * 1000)}-2"]
+    (log,) = admitted(logged("t1", "a", at=NOW, id="x" * 65)).logs
+    assert log.lines[0].stream_id == f"{int(NOW * 1000)}-0"
+
+
 def test_progress_is_told_with_the_name_of_a_state_of_its_own() -> None:
     def said(**fields: Any) -> Progress | None:
         told = admitted(record(protocol.PROGRESS, "t1", at=NOW, **fields))

@@ -13,9 +13,10 @@ import redis
 from harness.stream_records import HOST, announce, life, record, write
 from harness.waiting import wait_until
 from umbel_agent import protocol
+from umbel_backend.broker.cluster import Cluster
 from umbel_backend.events.agent_stream import AgentStream, StreamBatch
 from umbel_backend.events.agent_stream_reader import Entry, GroupReader, Read, TailReader
-from umbel_backend.events.agent_stream_upkeep import ALIVE_S, survey, tidy
+from umbel_backend.events.agent_stream_upkeep import ALIVE_S, stream_context, survey, tidy
 from umbel_backend.settings import Context, Settings
 
 KEY = protocol.STREAM_KEY
@@ -291,3 +292,45 @@ def test_a_broker_without_redis_has_no_stream_and_a_wrong_one_says_why(
     server.delete(KEY)
     write(server, *life("t1"))
     wrong.wait_for("t1")
+
+
+@pytest.mark.parametrize(
+    ("stream", "broker"),
+    [
+        ("redis://:pw@cache:6379/2", "redis://:pw@cache:6379/2"),
+        ("unix:///run/redis.sock", "redis+socket:///run/redis.sock?virtual_host=0"),
+        ("unix:///run/redis.sock?db=3", "redis+socket:///run/redis.sock?virtual_host=3"),
+        ("unix://:pw@/run/r.sock?db=3", "redis+socket://:pw@/run/r.sock?virtual_host=3"),
+        ("unix:///run/r.sock?password=a%2Fb", "redis+socket://:a%2Fb@/run/r.sock?virtual_host=0"),
+    ],
+)
+def test_the_stream_beside_another_broker_may_be_named_as_agents_name_it(
+    stream: str, broker: str
+) -> None:
+    found = stream_context(Context(broker="amqp://h//", stream=stream))
+    assert found is not None
+    assert found.broker == broker
+    assert Cluster(found).is_redis
+
+
+def test_a_redis_beside_the_broker_has_its_sentinels_but_not_its_prefix() -> None:
+    options = {"master_name": "m", "global_keyprefix": "p:", "visibility_timeout": 5}
+    context = Context(broker="amqp://h//", stream="sentinel://s", transport_options=options)
+    found = stream_context(context)
+    assert found is not None
+    assert found.transport_options == {"master_name": "m"}
+    assert Cluster(found).key_prefix == ""
+
+
+def test_without_any_redis_there_is_no_stream() -> None:
+    assert stream_context(Context(broker="amqp://h//")) is None
+
+
+def test_a_stream_that_is_no_url_is_said_and_ends_nothing() -> None:
+    context = Context(broker="amqp://h//", stream="nonsense://x")
+    stream = AgentStream(Settings(context=context), lambda: None)
+    stream.start()
+    wait_until(lambda: stream.status().problem, 20)
+    assert "nonsense" in (stream.status().problem or "")
+    assert stream.take() == []
+    stream.stop()

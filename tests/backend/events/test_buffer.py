@@ -51,3 +51,15 @@ def test_a_noted_gap_is_handed_over_once() -> None:
     assert len(wakes) == 1
     assert buffer.drain("t").gaps == [gap]
     assert buffer.drain("t").gaps == []
+
+
+def test_a_taker_may_leave_a_rest_which_still_counts_for_the_bound() -> None:
+    buffer = EventBuffer(10, lambda: None)
+    for first in (1, 4, 7):
+        buffer.push(events(first, first + 2))
+    batch = buffer.drain("t", most=4)
+    assert ([event.id for event in batch.events], batch.more) == (list("123456"), True)
+    buffer.push(events(10, 18))
+    batch = buffer.drain("t", most=10)
+    assert [event.id for event in batch.events] == [str(n) for n in range(10, 19)]
+    assert (batch.dropped, batch.more) == (3, False)

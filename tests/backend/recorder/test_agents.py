@@ -201,3 +201,14 @@ def test_vitals_and_announcements_reach_the_workers(
     stream.agents = {"w1@a": None}
     agents.take()
     assert memory.workers["w1@a"].agent is None
+
+
+def test_an_agent_says_nothing_of_whether_task_events_are_on(
+    stream: FakeStream, memory: Memory, agents: Agents
+) -> None:
+    ended = Event(type="task-succeeded", id="t1", at=NOW + 1, hostname="w1@a", runtime=0.5)
+    stream.put(1, received("t1"), ended)
+    agents.take()
+    assert memory.workers["w1@a"].task_events is None
+    memory.fold([ended])
+    assert memory.workers["w1@a"].task_events is True

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from msgspec.structs import replace
 
 from umbel_backend import states
 from umbel_backend.broker.answers import WorkerAnswer
@@ -99,6 +102,39 @@ def test_a_worker_is_not_gone_when(
     assert gone_worker(record, inspection, workers, NOW) is None
 
 
+def idle(**fields: Any) -> Inspection:
+    """A worker that was there before the task, and holds nothing."""
+    empty: dict[str, Any] = {"active": (), "reserved": (), "scheduled": ()}
+    return inspected(WorkerAnswer(hostname="w1@a", uptime_s=500, **{**empty, **fields}))
+
+
+def test_a_worker_that_is_well_may_have_let_go_of_what_it_had_taken() -> None:
+    gone = gone_worker(taken(states.RECEIVED), idle(asked_at=NOW - 1), worker(NOW), NOW)
+    assert gone is not None
+    assert (gone.is_here, gone.at, gone.because) == (True, NOW - 1, "w1@a has let go of it")
+    found = bereft_finding(taken(states.RECEIVED), gone, unacked(), None, NOW)
+    assert found is not None
+    assert found.type == "umbel-returned"
+    assert (found.exception or "").startswith("Awaiting redelivery, due at ")
+    assert (found.exception or "").endswith(": w1@a has let go of it")
+    # Without its message it may be running, or done: nothing is said.
+    assert bereft_finding(taken(states.RECEIVED), gone, Messages(), None, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("record", "inspection"),
+    [
+        (taken(states.STARTED), idle()),
+        (taken(states.RECEIVED), idle(reserved=None)),
+        (taken(states.RECEIVED), idle(scheduled=None)),
+        (replace(taken(states.RECEIVED), received_at=NOW - 5), idle()),
+    ],
+    ids=["it began", "what is reserved is not told", "ETAs are not told", "it came just now"],
+)
+def test_a_worker_has_not_surely_let_go_when(record: TaskRecord, inspection: Inspection) -> None:
+    assert gone_worker(record, inspection, worker(NOW), NOW) is None
+
+
 GONE = GoneWorker("w1@a", NOW - 60, "w1@a is offline")
 
 
@@ -186,3 +222,10 @@ def test_nothing_is_said_while_a_message_may_exist_that_was_not_found() -> None:
     assert said(taken(states.RECEIVED), Messages(is_shown=False)) is None
     # One that acknowledges early has none since it began.
     assert said(taken(acks_late=False), incomplete) == ("umbel-lost", "Lost: w1@a is offline")
+
+
+@BOTH
+def test_of_two_workers_with_one_name_neither_is_sure_to_be_gone(state: str) -> None:
+    both = worker(NOW - 1, pid=8, started_at=NOW - 60, doubled_at=NOW - 1)
+    assert gone_worker(taken(state), inspected(answer(uptime_s=60)), both, NOW) is None
+    assert gone_worker(taken(state), inspected(), both, NOW) is None

@@ -36,8 +36,11 @@ class Source:
         self.buffer = EventBuffer(1_000, lambda: None)
         self.seen: float | None = time.time()
 
-    def drain(self) -> Batch:
-        return self.buffer.drain("test")
+    def stop(self) -> None:
+        pass
+
+    def drain(self, most: int | None = None) -> Batch:
+        return self.buffer.drain("test", most)
 
     def seen_until(self) -> float | None:
         return self.seen
@@ -183,3 +186,41 @@ def test_what_is_given_up_is_one_gap_from_its_first_event(
     assert "6 tasks were given up" in gap.reason
     stored = run(turns.engine, tasks.by_ids(ids))
     assert sorted(stored) == ["t6", "t7"]
+
+
+@pytest.fixture
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "_FLUSH_TASKS", 50)
+    monkeypatch.setattr(session, "_FOLDED_AT_ONCE", 100)
+    monkeypatch.setattr(session, "_MOST_PENDING", 150)
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_what_comes_faster_than_it_can_be_written_waits_in_the_bounded_buffer(
+    turns: Turns,
+) -> None:
+    ids = [f"t{n}" for n in range(1_100)]
+    for task_id in ids:
+        turns.source.buffer.push([event("received", task_id, 1.0)])
+    most = 0
+    while turns.session._is_behind or not most:
+        turns.make()
+        most = max(most, turns.session._memory.pending)
+    assert 100 <= most <= 250
+    assert len(run(turns.engine, tasks.by_ids(ids[100:]))) == 1_000
+    (gap,) = run(turns.engine, gaps.newest())
+    assert gap.events_lost == 100
+    assert gap.reason == "events came faster than they could be taken"
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_all_that_was_taken_is_written_at_the_end(turns: Turns) -> None:
+    ids = [f"t{n}" for n in range(600)]
+    for task_id in ids[:500]:
+        turns.source.buffer.push([event("received", task_id, 1.0)])
+    turns.make()
+    turns.make()
+    for task_id in ids[500:]:
+        turns.source.buffer.push([event("received", task_id, 1.0)])
+    turns.session._finish()
+    assert len(run(turns.engine, tasks.by_ids(ids))) == 600

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from umbel_backend.broker.answers import Silence, WorkerAnswer
-from umbel_backend.events.fold_workers import status_at
+from umbel_backend.events.agent_stream_door import WorkerVitals
+from umbel_backend.events.fold_workers import fold_worker, status_at, with_vitals
+from umbel_backend.events.model import Event
 from umbel_backend.recorder.workers import described
 from umbel_backend.records import WorkerRecord
 
@@ -78,3 +80,57 @@ def test_the_start_of_a_worker_does_not_tremble_with_every_answer() -> None:
     assert described(record, answer, NOW).started_at == NOW - 100
     restarted = WorkerAnswer(hostname="w1@h", uptime_s=2)
     assert described(record, restarted, NOW).started_at == NOW - 2
+
+
+def beat(at: float, pid: int, kind: str = "worker-heartbeat") -> Event:
+    return Event(type=kind, id="", hostname="w1@h", at=at, arrived_at=at, pid=pid, freq=2.0)
+
+
+def after(*events: Event) -> WorkerRecord:
+    record: WorkerRecord | None = None
+    for each in events:
+        record = fold_worker(record, each)
+    assert record is not None
+    return record
+
+
+def test_two_workers_of_one_name_are_told_apart_by_their_processes() -> None:
+    ended = Event(type="task-succeeded", id="t", hostname="w1@h", at=NOW + 11, arrived_at=NOW + 11)
+    both = [beat(NOW, 5), beat(NOW + 1, 6, "worker-online"), beat(NOW + 2, 5), beat(NOW + 3, 6)]
+    assert not after(*both).is_doubled(NOW + 3), "a last word of the one before, maybe"
+    record = after(*both, *(beat(NOW + n, 5 + n % 2) for n in range(4, 11)), ended)
+    assert record.is_doubled(NOW + 12)
+    more = [beat(NOW + n, 5 + n % 2) for n in range(12, 20)]
+    counted = record
+    for each in more:
+        counted = fold_worker(counted, each)
+    assert (counted.succeeded, counted.status) == (1, "online")
+    gone = fold_worker(counted, beat(NOW + 20, counted.former_pid or 0, "worker-offline"))
+    assert (gone.status, gone.pid) == ("online", counted.pid), "the other one lives on"
+    assert not gone.is_doubled(NOW + 100)
+
+
+def test_a_worker_that_is_started_anew_is_not_two() -> None:
+    runs = [beat(NOW, 5), beat(NOW + 2, 5), beat(NOW + 10, 6, "worker-online"), beat(NOW + 12, 6)]
+    runs += [beat(NOW + 60, 7, "worker-online"), *(beat(NOW + n, 7) for n in range(62, 90, 2))]
+    record = after(*runs)
+    assert (record.doubled_at, record.pid, record.started_at) == (None, 7, NOW + 60)
+
+
+def test_two_workers_of_one_name_and_process_id_are_told_apart_by_their_agents() -> None:
+    record: WorkerRecord | None = None
+    boots = ["1-a", "1-a", "1-b", "1-b", "1-c"]
+    for n, boot in enumerate(boots):
+        record = with_vitals(record, WorkerVitals(hostname="w1@h", at=NOW + 10 * n, boot=boot))
+    assert record is not None
+    assert record.doubled_at is None
+    record = with_vitals(record, WorkerVitals(hostname="w1@h", at=NOW + 60, boot="1-b"))
+    assert record.is_doubled(NOW + 61)
+
+
+def test_answers_of_two_workers_in_turn_make_no_new_runs_of_their_heartbeats() -> None:
+    record = after(beat(NOW - 100, 5), beat(NOW - 90, 6, "worker-online"))
+    record.succeeded = 3
+    record = described(record, WorkerAnswer(hostname="w1@h", pid=5), NOW)
+    record = fold_worker(record, beat(NOW + 1, 6))
+    assert (record.succeeded, record.is_doubled(NOW + 2)) == (3, True)

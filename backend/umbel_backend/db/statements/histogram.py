@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from umbel_backend.db.query import Plan, Query
 from umbel_backend.db.tables import task
+from umbel_backend.db.whole import whole
 
 CAP = 100_000
 """Most tasks counted, the newest ones: about 100 ms."""
@@ -66,7 +67,7 @@ def newest(
             return None
         width_s = width_for(last - first, most_slices)
         begin = math.floor(first / width_s)
-        slice_ = sa.cast(sa.func.floor(at / width_s), sa.BigInteger).label("slice")
+        slice_ = whole(at / width_s).label("slice")
         rows = yield (
             sa.select(slice_, some.c.state, sa.func.count()).group_by(slice_, some.c.state)
         )

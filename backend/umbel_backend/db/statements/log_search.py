@@ -5,13 +5,9 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from umbel_backend.db.query import Plan, Query
-from umbel_backend.db.statements.logs import Place
+from umbel_backend.db.statements.logs import COLUMNS, Place
 from umbel_backend.db.tables import task_log
 from umbel_backend.records import LogLine
-
-_COLUMNS = tuple(
-    task_log.c[name] for name in ("at", "level", "logger", "text", "n", "stream_id", "position")
-)
 
 
 def following(
@@ -43,7 +39,7 @@ def _found(
     *order: sa.ColumnElement[object],
 ) -> Query[LogLine | None]:
     statement = (
-        sa.select(*_COLUMNS)
+        sa.select(*COLUMNS)
         .where(task_log.c.task == task_id, task_log.c.text.icontains(words, autoescape=True))
         .order_by(*order)
         .limit(1)

@@ -14,7 +14,7 @@ from umbel_backend.records import LogLine
 Place = tuple[float, int]
 """Where a line stands in its task's log: ``(line.at, line.n)``."""
 
-_COLUMNS = (
+COLUMNS = (
     task_log.c.at,
     task_log.c.level,
     task_log.c.logger,
@@ -22,7 +22,10 @@ _COLUMNS = (
     task_log.c.n,
     task_log.c.stream_id,
     task_log.c.position,
+    task_log.c.retries,
+    task_log.c.pid,
 )
+"""The fields of a `LogLine`, in their order."""
 _OLDEST_FIRST = (task_log.c.at, task_log.c.n)
 _NEWEST_FIRST = (task_log.c.at.desc(), task_log.c.n.desc())
 
@@ -75,7 +78,7 @@ def of_tasks(task_ids: list[str]) -> Query[dict[str, list[LogLine]]]:
 
     def plan(dialect: str) -> Plan[dict[str, list[LogLine]]]:
         rows = yield (
-            sa.select(task_log.c.task, *_COLUMNS)
+            sa.select(task_log.c.task, *COLUMNS)
             .where(records.among(task_log.c.task, task_ids, dialect))
             .order_by(task_log.c.task, *_OLDEST_FIRST)
         )
@@ -88,7 +91,7 @@ def of_tasks(task_ids: list[str]) -> Query[dict[str, list[LogLine]]]:
 
 
 def _lines(task_id: str, level: int) -> sa.Select[Any]:
-    statement = sa.select(*_COLUMNS).where(task_log.c.task == task_id)
+    statement = sa.select(*COLUMNS).where(task_log.c.task == task_id)
     return statement.where(task_log.c.level >= level) if level > 0 else statement
 
 

@@ -15,6 +15,7 @@ from umbel_backend import states
 from umbel_backend.db.query import Plan, Query
 from umbel_backend.db.rollup import HOUR_S, MINUTE_S, quantile
 from umbel_backend.db.tables import RUNTIME_BUCKETS, task, task_rollup
+from umbel_backend.db.whole import whole
 
 _RUNTIMES = [task_rollup.c[f"r{number}"] for number in range(RUNTIME_BUCKETS)]
 
@@ -171,7 +172,7 @@ def failure_groups(
         both = sa.union_all(*each).subquery()
         newest = sa.select(both).order_by(both.c.state_at.desc()).limit(cap).subquery()
         at, is_lost = newest.c.state_at, newest.c.state == states.LOST
-        part = sa.cast(sa.func.floor((at - start) * (parts / (end - start))), sa.Integer)
+        part = whole((at - start) * (parts / (end - start)))
         rows = yield (
             sa.select(
                 newest.c["class"], is_lost, part, sa.func.count(), sa.func.min(at), sa.func.max(at)

@@ -182,6 +182,21 @@ def unfinished(limit: int) -> Query[list[TaskRecord]]:
     return Query(plan)
 
 
+def in_state(state: str, limit: int) -> Query[list[TaskRecord]]:
+    """Read the tasks in one state, latest change first."""
+
+    def plan(dialect: str) -> Plan[list[TaskRecord]]:
+        rows = yield (
+            sa.select(*records.COLUMNS)
+            .where(task.c.state == state)
+            .order_by(task.c.state_at.desc())
+            .limit(limit)
+        )
+        return (yield from records.complete(rows, dialect))
+
+    return Query(plan)
+
+
 def count_capped(where: Where, cap: int = 10_000) -> Query[CappedCount]:
     """Count the tasks that meet ``where``, but no further than ``cap``."""
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from umbel_backend.db.query import Plan, Query
 from umbel_backend.db.tables import queue_sample, worker_sample
+from umbel_backend.db.whole import whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,4 +84,4 @@ def of_worker(hostname: str, start: float, end: float, slice_s: float) -> Query[
 
 
 def _slice(at: Any, slice_s: float) -> Any:
-    return sa.cast(sa.func.floor(at / slice_s), sa.BigInteger)
+    return whole(at / slice_s)

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from umbel_backend.db.query import Plan, Query
 from umbel_backend.db.tables import worker_sample
+from umbel_backend.db.whole import whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ def of_workers(
         hostname: Only this worker; None is all of them.
     """
     table = worker_sample
-    number = sa.cast(sa.func.floor(table.c.at / slice_s), sa.BigInteger)
+    number = whole(table.c.at / slice_s)
     statement = (
         sa.select(
             table.c.hostname,

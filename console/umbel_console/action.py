@@ -8,7 +8,19 @@ from typing import Literal
 from msgspec import Struct
 
 Scope = Literal[
-    "app", "screen", "table", "overview", "tasks", "history", "detail", "logs", "pane", "worker"
+    "app",
+    "screen",
+    "table",
+    "overview",
+    "tasks",
+    "history",
+    "detail",
+    "logs",
+    "pane",
+    "worker",
+    "audit",
+    "policies",
+    "queues",
 ]
 
 TITLES: Mapping[Scope, str] = {
@@ -17,6 +29,9 @@ TITLES: Mapping[Scope, str] = {
     "tasks": "In Tasks",
     "history": "In History",
     "worker": "In the detail of a worker",
+    "audit": "In the audit",
+    "policies": "In Policies",
+    "queues": "In Queues",
     "table": "Moving and marking",
     "detail": "In the detail of a task",
     "logs": "In the log of a task",
@@ -63,6 +78,8 @@ class Action(Struct, frozen=True, kw_only=True):
     """Place among the footer's keys, from 1; 0 leaves it to the help."""
     danger: bool = False
     """It changes the world outside the console."""
+    on_tasks: bool = False
+    """It begins an act on tasks; what these are is found out by `screens.task_acts`."""
     why_disabled: WhyDisabled = lambda situation: None
 
     @property

@@ -65,8 +65,10 @@ def footer(
     """
     chosen = [action for action in in_scopes(scopes) if action.footer and action.id not in without]
     if detail:
-        chosen = [action for action in in_scopes(["detail"]) if action.footer]
-        return [*sorted(chosen, key=lambda action: action.footer), BY_ID["app.help"]]
+        acts = [action for action in chosen if action.danger]
+        chosen = [*(action for action in in_scopes(["detail"]) if action.footer), *acts]
+        ranked = sorted(chosen, key=lambda action: action.footer)
+        return [*ranked[: FOOTER_KEYS - 1], BY_ID["app.help"]]
     ranked = sorted(chosen, key=lambda action: action.footer)
     # Help, the last one, is where all others can be found.
     return [*ranked[: FOOTER_KEYS - 1], *ranked[FOOTER_KEYS - 1 :][-1:]]

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from umbel_backend.events.agent_stream import StreamBatch
 
 LOOK_EVERY_S = 1.0
+TAKEN_WITHIN_S = 10.0
+"""What was told longer ago does not count in the rates of queues of this moment."""
 SLICE = 250
 """Events folded before the loop may draw and read keys."""
 LINES_AT_ONCE = 2_000
@@ -57,8 +59,9 @@ class AgentsTail:
         session, told = self._session, batch.told
         for start in range(0, len(told.events), SLICE):
             events = told.events[start : start + SLICE]
-            session.tasks.apply(events, retold=True)
-            self._complete(agents.counted(events, session.workers.get))
+            session.workers.apply(events, has_ended=session.tasks.has_ended, retold=True)
+            since = session.clock() - TAKEN_WITHIN_S
+            session.tasks.apply(events, retold=True, counted_since=since)
             await asyncio.sleep(0)
         lines = 0
         for log in told.logs:

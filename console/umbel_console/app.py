@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any, ClassVar
 
 from textual import constants, events
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import BindingType
 from textual.driver import Driver
 from textual.screen import Screen
@@ -19,6 +19,7 @@ from textual.screen import Screen
 from umbel_backend.broker.urls import describe_url
 from umbel_backend.settings import Settings
 from umbel_console import actions, escape_key, services, themes
+from umbel_console.acting_app import ActingApp
 from umbel_console.bridge import EventBridge
 from umbel_console.preferences import Preferences
 from umbel_console.render.palette import PALETTES, Palette
@@ -31,6 +32,7 @@ from umbel_console.services import Services
 from umbel_console.session import Session
 from umbel_console.turnstile import Turnstile, Typed
 from umbel_console.widgets.span_update import SpanDisplay
+from umbel_console.widgets.steady_sheet import SteadySheet
 
 log = logging.getLogger("umbel_console")
 
@@ -48,13 +50,18 @@ LATER = (
     "widgets.filter_pane",
     "screens.queue_detail",
     "screens.worker_detail",
+    "screens.task_acts",
+    "screens.audit",
+    "screens.policies",
 )
 """Modules that are not needed for the first frame, those of the likeliest keys first."""
+PAUSE_S = 0.1
+"""Between two tabs that are mounted unseen, so that no key waits for more than a part of one."""
 LEAST_WINDOW = (60, 16)
 """Columns and lines in which every screen can still be used."""
 
 
-class UmbelApp(SpanDisplay, App[int]):
+class UmbelApp(SteadySheet, SpanDisplay, ActingApp):
     """The console.
 
     Args:
@@ -65,6 +72,7 @@ class UmbelApp(SpanDisplay, App[int]):
         preferences: What the operator chose before; None remembers for this run only.
         user: Who sits in front of it; empty is not told.
         settled: Called once everything was started.
+        ahead: Whether to mount the tabs then that were not opened yet, for who opens them later.
     """
 
     TITLE = "Umbel"
@@ -84,6 +92,7 @@ class UmbelApp(SpanDisplay, App[int]):
         preferences: Preferences | None = None,
         user: str = "",
         settled: Callable[[], None] = lambda: None,
+        ahead: bool = False,
     ) -> None:
         if "ESCDELAY" not in os.environ:
             constants.ESCAPE_DELAY = ESCAPE_S  # type: ignore[misc]
@@ -106,6 +115,7 @@ class UmbelApp(SpanDisplay, App[int]):
             settled=lambda: self._settle(settled),
         )
         self._notice = notice
+        self._is_ahead = ahead
         self._turnstile = Turnstile(self, self._look_at, self._ready_for)
         # The palette draws with signs that an ASCII terminal lacks; the command bar does not.
         self.use_command_palette = settings.unicode
@@ -133,7 +143,7 @@ class UmbelApp(SpanDisplay, App[int]):
         Textual puts a mode's own screen on the stack only after mounting it, and with the eager
         tasks of Python 3.12 its inputs then find no screen; the default screen is there before.
         """
-        return TasksScreen(self.session)
+        return self.fitted(TasksScreen(self.session))
 
     def _screens(self) -> dict[str, Callable[[], TabScreen]]:
         # Only the first screen, which is the default one, is loaded before the first frame.
@@ -157,7 +167,24 @@ class UmbelApp(SpanDisplay, App[int]):
 
             return OverviewScreen(self.session)
 
-        return {"overview": overview, "history": history, "workers": workers, "queues": queues}
+        def audit() -> TabScreen:
+            from umbel_console.screens.audit import AuditScreen
+
+            return AuditScreen(self.session)
+
+        def policies() -> TabScreen:
+            from umbel_console.screens.policies import PoliciesScreen
+
+            return PoliciesScreen(self.session)
+
+        return {
+            "overview": overview,
+            "history": history,
+            "workers": workers,
+            "queues": queues,
+            "audit": audit,
+            "policies": policies,
+        }
 
     def on_mount(self) -> None:
         """Reach out once the first frame is there; nothing heavy before it."""
@@ -181,14 +208,22 @@ class UmbelApp(SpanDisplay, App[int]):
 
     async def _load_rest(self) -> None:
         """Load what no key should have to wait for, now that nothing else is to be started."""
+        await self.begin_acting()
         for name in LATER:
             await asyncio.to_thread(import_module, f"umbel_console.{name}")
+        for mode in self._modes if self._is_ahead else ():
+            await asyncio.sleep(PAUSE_S)
+            screen = await self.prepare(mode)
+            if isinstance(screen, TabScreen):
+                await screen.complete()
 
     def on_resize(self, event: events.Resize) -> None:
         """Say so where the window has no room, and go on once it has."""
+        fits = event.size.width >= LEAST_WINDOW[0] and event.size.height >= LEAST_WINDOW[1]
+        if fits and isinstance(self.screen, TabScreen):
+            return
         from umbel_console.screens.too_small import TooSmallScreen
 
-        fits = event.size.width >= LEAST_WINDOW[0] and event.size.height >= LEAST_WINDOW[1]
         if isinstance(self.screen, TooSmallScreen):
             if fits:
                 self.pop_screen()
@@ -217,14 +252,24 @@ class UmbelApp(SpanDisplay, App[int]):
         else:
             await super().on_event(event)
 
+    @property
+    def holds_paint(self) -> bool:
+        """Whether a key is under way: what it leads to is drawn once it has settled."""
+        return self._turnstile.is_holding
+
+    def delay_update(self, delay: float = 0.05) -> None:
+        """Draw a tab that was switched to when it has settled, and not only after a fixed time."""
+        if not self.holds_paint:
+            super().delay_update(delay)
+
     async def _look_at(self, event: Typed) -> None:
-        if isinstance(self.screen, TabScreen):
-            await self.screen.complete()
         await super().on_event(event)
 
     async def _ready_for(self, event: Typed) -> None:
-        if isinstance(self.screen, TabScreen):
-            await self.screen.ready_for(event)
+        screen = self.screen
+        if isinstance(screen, TabScreen):
+            await screen.complete()
+            await screen.ready_for(event)
 
     async def on_unmount(self) -> None:
         """Let go of the outside world in good order."""
@@ -233,6 +278,7 @@ class UmbelApp(SpanDisplay, App[int]):
             self.session.waiting.stop()
         if self.session.inquiry is not None:
             self.session.inquiry.close()
+        await self.end_acting()
         await self.bridge.stop()
 
     def choose_theme(self, name: str) -> bool:
@@ -276,6 +322,12 @@ class UmbelApp(SpanDisplay, App[int]):
 
     # Actions that hold everywhere
 
+    def action_help_quit(self) -> None:
+        """Say how to leave; Textual binds ctrl+c to this, and would float a box over the screen."""
+        if isinstance(self.screen, TabScreen):
+            keys = actions.keys_of(actions.BY_ID["app.quit"], self.settings.key_map)
+            self.screen.say(f"{keys} leaves Umbel.")
+
     def action_act(self, action_id: str) -> None:
         """Do the action with ``action_id``: a screen's own, or one of the app."""
         screen = self.screen
@@ -289,7 +341,9 @@ class UmbelApp(SpanDisplay, App[int]):
             "next_tab": lambda: self._step(1),
             "command_bar": self._open_command_bar,
             "help": self._show_help,
-            "quit": lambda: self.exit(0),
+            "outcomes": self.show_outcomes,
+            "run_task": self.run_task,
+            "quit": self.leave,
             "ask_again": self.bridge.ask_again,
         }
         if message.verb in self._modes:
@@ -315,7 +369,7 @@ class UmbelApp(SpanDisplay, App[int]):
         elif message.word == "help":
             self._show_help()
         elif message.word in ("q", "quit"):
-            self.exit(0)
+            self.leave()
         else:
             screen.say(
                 f'There is no command "{message.word}"; tab completes those there are.', "warn"

@@ -89,6 +89,7 @@ class EventBridge:
     def start(self) -> None:
         """Start everything, without waiting for any of it."""
         self._spawn(self._look())
+        self._spawn(self._watch_history())
         self._spawn(self._bring_up())
 
     async def stop(self) -> None:
@@ -172,8 +173,9 @@ class EventBridge:
             self._keep(batch.events)
             for start in range(0, len(batch.events), SLICE):
                 events = batch.events[start : start + SLICE]
+                # In this order: an end is counted if it was not known before.
+                session.workers.apply(events, has_ended=session.tasks.has_ended)
                 session.tasks.apply(events)
-                session.workers.apply(events)
                 await asyncio.sleep(0)
             if is_first:
                 self._news()
@@ -215,6 +217,16 @@ class EventBridge:
         self._spawn(AgentsTail(self._session, source, news).run())
 
     # Database and recorder
+
+    async def _watch_history(self) -> None:
+        """Look whether the database answers again, once a screen found that it does not."""
+        session = self._session
+        while True:
+            await asyncio.sleep(TRY_AGAIN_S)
+            if session.history is not None and session.history_problem is not None:
+                with suppress(UmbelError):
+                    await session.history.seed(1)
+                    session.history_problem = None
 
     async def _remember(self) -> None:
         """Open the database, however often that has to be tried."""

@@ -37,6 +37,9 @@ SETTINGS_KEYS: Mapping[str, Kind] = {
     "redact": tuple,
     "args_bytes": int,
     "traceback_bytes": int,
+    "log_days": int,
+    "log_bytes": int,
+    "message_days": int,
     "theme": str,
     "unicode": bool,
     "refresh_hz": (int, float),
@@ -47,10 +50,20 @@ SETTINGS_KEYS: Mapping[str, Kind] = {
 
 _TOP_ONLY = ("context", "contexts", "defaults")
 
-_LEAST = {"args_bytes": 64, "traceback_bytes": 256, "refresh_hz": 0.1, "history_rows": 0}
+_LEAST = {
+    "args_bytes": 64,
+    "traceback_bytes": 256,
+    "log_days": 0,
+    "log_bytes": 0,
+    "message_days": 0,
+    "refresh_hz": 0.1,
+    "history_rows": 0,
+}
 _MOST = {
     "args_bytes": 1_048_576,
     "traceback_bytes": 1_048_576,
+    "log_days": 36_500,
+    "message_days": 36_500,
     "refresh_hz": 30,
     "history_rows": 1_000,
 }

@@ -10,8 +10,8 @@ from textual._xterm_parser import XTermParser
 from textual.driver import Driver
 
 ESC = "\x1b"
-INTRODUCERS = frozenset("[]OPX^_")
-"""What makes the beginning of a sequence of ESC."""
+INTRODUCERS = frozenset("[O")
+"""What makes the beginning of a key's code of ESC. Others begin answers that nobody here asks for."""
 WORD_KEYS = frozenset("bf\x7f")
 """With ESC before them alt+b, alt+f and alt+backspace, by which a line is edited."""
 

@@ -74,6 +74,11 @@ class FileExport:
         """Whether it ended, well or not."""
         return not self._thread.is_alive()
 
+    def go_on(self) -> None:
+        """Return if nobody wants it stopped; else end it, in its thread."""
+        if self._stop.is_set():
+            raise _Cancelled
+
     def _run(self) -> None:
         try:
             self._write()
@@ -108,8 +113,7 @@ class FileExport:
     def _watched(self, found: TaskBlocks) -> Generator[bytes, None, None]:
         with closing(found.blocks()) as blocks:
             for block, tasks in blocks:
-                if self._stop.is_set():
-                    raise _Cancelled
+                self.go_on()
                 yield block
                 self.written += tasks
 

@@ -61,6 +61,7 @@ def run(settings: Settings, *, records: bool = True) -> int:
             user=_user(),
             preferences=preferences,
             settled=collection.settle,
+            ahead=True,
         )
         opened[:] = [app]
         code = app.run()

@@ -5,7 +5,7 @@ What an action does is a method of the screen or widget of its scope.
 
 from __future__ import annotations
 
-from umbel_console.action import Action, Situation
+from umbel_console.action import Action, Scope, Situation
 
 
 def _needs_record(situation: Situation) -> str | None:
@@ -32,6 +32,59 @@ def _needs_next_page(situation: Situation) -> str | None:
 
 def _needs_previous_page(situation: Situation) -> str | None:
     return None if situation.previous_page else "This is the first page."
+
+
+def _on_tasks(scope: Scope) -> tuple[Action, ...]:
+    """Return what changes the tasks that are marked, or the one under the cursor, or all that match."""
+    return (
+        Action(
+            id=f"{scope}.cancel",
+            keys="C",
+            label="cancel",
+            tooltip="Cancel the marked tasks, or the one here: they stop waiting or running",
+            scope=scope,
+            footer=3,
+            danger=True,
+            on_tasks=True,
+        ),
+        Action(
+            id=f"{scope}.retry",
+            keys="R",
+            label="retry",
+            tooltip="Retry the marked tasks, or the one here, by their exact messages",
+            scope=scope,
+            footer=3,
+            danger=True,
+            on_tasks=True,
+        ),
+        Action(
+            id=f"{scope}.kill",
+            keys="K",
+            label="kill",
+            tooltip="Cancel without grace: what runs is killed at once",
+            scope=scope,
+            danger=True,
+            on_tasks=True,
+        ),
+        Action(
+            id=f"{scope}.pause",
+            keys="P",
+            label="pause",
+            tooltip="Pause the marked tasks, or the one here; resume those that are paused",
+            scope=scope,
+            footer=3,
+            danger=True,
+            on_tasks=True,
+        ),
+        Action(
+            id=f"{scope}.edit",
+            keys="e",
+            label="edit and retry",
+            tooltip="Edit the arguments of the task here, and retry it with them",
+            scope=scope,
+            on_tasks=True,
+        ),
+    )
 
 
 REGISTRY: tuple[Action, ...] = (
@@ -68,6 +121,20 @@ REGISTRY: tuple[Action, ...] = (
         keys="4",
         label="Queues",
         tooltip="Show the queues as the broker tells",
+        scope="app",
+    ),
+    Action(
+        id="app.audit",
+        keys="7",
+        label="Audit",
+        tooltip="Show who did what, and what was seen to come of it",
+        scope="app",
+    ),
+    Action(
+        id="app.policies",
+        keys="8",
+        label="Policies",
+        tooltip="Show what happens by itself when tasks fail",
         scope="app",
     ),
     Action(
@@ -243,6 +310,14 @@ REGISTRY: tuple[Action, ...] = (
         why_disabled=_needs_record,
     ),
     Action(
+        id="tasks.family",
+        keys="w",
+        label="family",
+        tooltip="Open the task under the cursor at the chain, group or chord it belongs to",
+        scope="tasks",
+        why_disabled=_needs_record,
+    ),
+    Action(
         id="tasks.compare",
         keys="equals_sign",
         shown="=",
@@ -257,6 +332,14 @@ REGISTRY: tuple[Action, ...] = (
         tooltip="Show what the task under the cursor logged and printed",
         scope="history",
         footer=2,
+        why_disabled=_needs_record,
+    ),
+    Action(
+        id="history.family",
+        keys="w",
+        label="family",
+        tooltip="Open the task under the cursor at the chain, group or chord it belongs to",
+        scope="history",
         why_disabled=_needs_record,
     ),
     Action(
@@ -634,4 +717,86 @@ REGISTRY: tuple[Action, ...] = (
         scope="table",
         footer=6,
     ),
+    Action(
+        id="app.run_task",
+        keys="T",
+        label="run a task",
+        tooltip="Run a registered task: its arguments, queue, priority, time and tags are asked for",
+        scope="app",
+        danger=True,
+    ),
+    Action(
+        id="app.outcomes",
+        keys="o",
+        label="outcomes",
+        tooltip="Show how the acts begun here go: progress, stop, what was seen of every task",
+        scope="app",
+    ),
+    Action(
+        id="audit.verify",
+        keys="i",
+        label="intact?",
+        tooltip="Check the whole chain: whether any entry was changed or taken out",
+        scope="audit",
+        footer=4,
+        why_disabled=_needs_history,
+    ),
+    Action(
+        id="audit.export",
+        keys="E",
+        label="export",
+        tooltip="Write every act the filter matches to a file: CSV, JSON or JSON Lines",
+        scope="audit",
+        footer=5,
+        why_disabled=_needs_history,
+    ),
+    Action(
+        id="policies.add",
+        keys="a",
+        label="add",
+        tooltip="Put together a new retry policy",
+        scope="policies",
+        footer=3,
+    ),
+    Action(
+        id="policies.edit",
+        keys="e",
+        label="edit",
+        tooltip="Change the retry policy under the cursor",
+        scope="policies",
+        footer=3,
+        why_disabled=_needs_record,
+    ),
+    Action(
+        id="policies.delete",
+        keys="X",
+        label="delete",
+        tooltip="Delete the retry policy under the cursor",
+        scope="policies",
+        footer=4,
+        danger=True,
+        why_disabled=_needs_record,
+    ),
+    Action(
+        id="queues.pause",
+        keys="P",
+        label="pause",
+        tooltip="Have workers stop taking from the queue, kept for those that come later; or resume it",
+        scope="queues",
+        footer=3,
+        danger=True,
+        why_disabled=_needs_record,
+    ),
+    Action(
+        id="queues.purge",
+        keys="X",
+        label="purge",
+        tooltip="Delete every message that waits in the queue; its name is typed first",
+        scope="queues",
+        footer=4,
+        danger=True,
+        why_disabled=_needs_record,
+    ),
+    *_on_tasks("tasks"),
+    *_on_tasks("history"),
 )

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from umbel_backend.events.capture import Capture, CaptureStatus
     from umbel_backend.events.model import Event
     from umbel_backend.filters import Filter
+    from umbel_console.acting import Acts
+    from umbel_console.auditing import AuditTrail
     from umbel_console.stores.agents import UsePoint
     from umbel_console.stores.facets import Facets, Span
     from umbel_console.stores.logs import LogPage, Place
@@ -377,6 +379,10 @@ class Services(Struct, frozen=True, kw_only=True):
     """Made without a thread or a connection; both begin with the first question."""
     inquiry: Callable[[], Inquiry] | None = None
     """Made without a connection; it is opened with the first question."""
+    acts: Callable[[], Acts] | None = None
+    """Made without a connection; each act opens its own."""
+    audit: Callable[[], AuditTrail] | None = None
+    """Made without a connection; it is opened with the first question."""
     clock: Callable[[], float] = time.time
 
 
@@ -430,6 +436,16 @@ def real(settings: Settings, *, records: bool = True) -> Services:
 
         return LiveInquiry(settings)
 
+    def acts() -> Acts:
+        from umbel_console.acting_live import LiveActs
+
+        return LiveActs(settings)
+
+    def audit() -> AuditTrail:
+        from umbel_console.auditing_live import LiveAuditTrail
+
+        return LiveAuditTrail(settings)
+
     return Services(
         events=events,
         agents=agents,
@@ -438,4 +454,6 @@ def real(settings: Settings, *, records: bool = True) -> Services:
         cluster=cluster,
         waiting=waiting,
         inquiry=inquiry,
+        acts=acts,
+        audit=audit,
     )

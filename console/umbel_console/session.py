@@ -13,9 +13,12 @@ from umbel_console.render.context import AMQP_LEVELS, REDIS_LEVELS, DrawContext
 from umbel_console.render.header import HeaderFacts
 from umbel_console.render.palette import DARK, Palette
 from umbel_console.services import History, Inquiry, RecorderNow, Waiting
+from umbel_console.stores.acts import ActRuns
 from umbel_console.stores.agents import AgentStore
+from umbel_console.stores.audit_seen import AuditSeen
 from umbel_console.stores.freshness import Freshness
 from umbel_console.stores.logs import RecentLogs
+from umbel_console.stores.outage import Outage
 from umbel_console.stores.queues import QueueStore
 from umbel_console.stores.trace import TracedTasks
 from umbel_console.stores.workers import WorkerStore
@@ -23,6 +26,8 @@ from umbel_console.stores.workers import WorkerStore
 if TYPE_CHECKING:
     # Loaded with the first filter: the first frame has none.
     from umbel_backend.filters import Filter
+    from umbel_console.acting import Acts, Standing
+    from umbel_console.auditing import AuditTrail
     from umbel_console.stores.suggestions import KnownValues
 
 
@@ -67,7 +72,8 @@ class Session:
         self.workers.hears = lambda: self.freshness.state == "live"
         self.history: History | None = None
         """None until the database was opened, and while it cannot be."""
-        self.history_problem: str | None = None
+        self.history_outage = Outage()
+        """Of the database, as the bridge opens it and as screens read it."""
         self.opening: str | None = None
         """Which part of this console is being started, as a sentence; None once all are."""
         self.cluster_problem: str | None = None
@@ -77,11 +83,30 @@ class Session:
         """Asks one worker or queue; None where nobody can be asked."""
         self.recorder: RecorderNow | None = None
         """None until it is known who records."""
+        self.acts: Acts | None = None
+        """Changes the cluster; None until the console has started, and where nothing can be changed."""
+        self.runs = ActRuns()
+        """The acts begun here."""
+        self.trail: AuditTrail | None = None
+        """Reads the audit; None until the console has started."""
+        self.audit_seen = AuditSeen()
+        """What happened in the audit while this console runs."""
+        self.standing: Standing | None = None
+        """Who acts here; None until the database told."""
         self.filters: dict[str, str] = {}
         """By tab, the filter it stands under; tabs without one are left out."""
         self._lag_s: float | None = None
         is_amqp = settings.context.broker.startswith(("amqp", "pyamqp", "librabbitmq"))
         self._levels = AMQP_LEVELS if is_amqp else REDIS_LEVELS
+
+    @property
+    def history_problem(self) -> str | None:
+        """Why the database cannot be opened or read, as a sentence."""
+        return self.history_outage.problem
+
+    @history_problem.setter
+    def history_problem(self, problem: str | None) -> None:
+        self.history_outage.note(problem, self.clock())
 
     @cached_property
     def known_values(self) -> KnownValues:
@@ -146,10 +171,16 @@ class Session:
         )
 
     def _who(self) -> str:
-        if not self.user:
-            return ""
+        if self.standing is None:
+            return self.user
         dot = "·" if self.unicode else "/"
-        return f"{self.user}{dot}{'viewer' if self.settings.context.read_only else 'admin'}"
+        return f"{self.standing.name}{dot}{self.standing.role}"
+
+    @property
+    def may_not_act(self) -> bool:
+        """Whether the door is known to refuse whatever is tried here."""
+        is_viewer = self.standing is not None and self.standing.role == "viewer"
+        return is_viewer or self.settings.context.read_only
 
     def problems(self) -> list[str]:
         """Return what is wrong now, one plain sentence each, the worst first."""

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from textual import events
 from textual.message_pump import MessagePump
+
+from umbel_console.widgets.thrifty_screen import ThriftyScreen
 
 if TYPE_CHECKING:
     from textual.app import App
 
 Typed = events.InputEvent | events.Paste
 
-LONGEST_S = 2.0
+LONGEST_S = 4.0
 """How long one may take before the next is let through all the same."""
+HELD_S = 0.25
+"""How long what one leads to is not drawn before all of it is there."""
+HURRIED_S = 0.0005
+"""How long another thread may keep the interpreter while one is handled."""
+MOST_LAYOUTS = 4
+"""How often widgets are placed for one of them: sizes lead to other sizes, but not for ever."""
 
 
 class Turnstile:
@@ -28,6 +37,9 @@ class Turnstile:
     about by messages that are handled later: the table gets the keys back from a prompt, a tab is
     there, a dialog is gone. Of keys that arrive together, as a slow line or a script sends them, the
     later ones would go astray. Here each waits until no message is left of the one before it.
+
+    What the last of them led to is drawn at once. Textual draws by a timer, once for each time that
+    widgets come, go or change their size: a dialog would be there a frame or two later.
 
     Args:
         app: Whose messages are waited for.
@@ -46,6 +58,8 @@ class Turnstile:
         self._ready = ready
         self._waiting: deque[Typed] = deque()
         self._is_open = False
+        self.is_holding = False
+        """Whether what is to be drawn had better wait: one is being handled, and not for long."""
         self._task: asyncio.Task[None] | None = None
 
     def arrive(self, event: Typed) -> None:
@@ -75,15 +89,34 @@ class Turnstile:
             self._task = asyncio.create_task(self._let_through(), name="turnstile")
 
     async def _let_through(self) -> None:
+        with hurried():
+            await self._let_all_through()
+
+    async def _let_all_through(self) -> None:
         while self._waiting and not self._app._exit:
             event = self._waiting.popleft()
             await self._ready(event)
-            self._app.call_later(self._look_at, event)
-            await self._settled()
+            began = time.monotonic()
+            self.is_holding = True
+            try:
+                self._app.call_later(self._look_at, event)
+                await self._settled(began + HELD_S)
+            finally:
+                self.is_holding = False
+            self._draw()
+            await self._settled(began + LONGEST_S)
 
-    async def _settled(self) -> None:
+    async def _settled(self, ends: float) -> None:
+        """Wait until every message is handled and every place and size is known, or it is too late."""
+        for _ in range(MOST_LAYOUTS):
+            await self._handled(ends)
+            screen = self._screen
+            if screen is None or not screen.is_unplaced or time.monotonic() >= ends:
+                return
+            screen.call_later(screen.pay)
+
+    async def _handled(self, ends: float) -> None:
         """Wait until every message is handled, those included that handling one led to."""
-        ends = time.monotonic() + LONGEST_S
         while (busy := self._busy()) is not None and (left_s := ends - time.monotonic()) > 0:
             behind = asyncio.Event()
             if busy.call_later(behind.set):
@@ -91,6 +124,17 @@ class Turnstile:
                     await asyncio.wait_for(behind.wait(), left_s)
             else:
                 await asyncio.sleep(0)
+
+    def _draw(self) -> None:
+        """Draw what is owed, unless the next one will change it."""
+        screen = self._screen
+        if screen is not None and screen.is_owed and not self._waiting:
+            screen.call_later(screen.pay)
+
+    @property
+    def _screen(self) -> ThriftyScreen[Any] | None:
+        screen = None if self._app._exit else self._app.screen
+        return screen if isinstance(screen, ThriftyScreen) else None
 
     def _busy(self) -> MessagePump | None:
         if self._app._exit:
@@ -102,6 +146,21 @@ class Turnstile:
         for screen in reversed(self._app.screen_stack):
             yield screen
             yield from screen.walk_children()
+
+
+@contextmanager
+def hurried() -> Iterator[None]:
+    """Let no other thread keep the interpreter for long meanwhile.
+
+    The loop gives the interpreter away whenever it looks for news, some twenty times a key. Each
+    time a thread that computes may keep it for Python's 5 ms.
+    """
+    usual_s = sys.getswitchinterval()
+    sys.setswitchinterval(HURRIED_S)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual_s)
 
 
 def _is_busy(pump: MessagePump) -> bool:

@@ -9,6 +9,7 @@ from fake_console.world import Console, task
 from umbel_backend.records import TaskRecord
 from umbel_console.preferences import Preferences
 from umbel_console.screens.filtered import FilteredScreen
+from umbel_console.widgets.filter_bar import FilterBar
 
 
 def tasks() -> list[TaskRecord]:
@@ -107,6 +108,27 @@ async def test_at_80_columns_a_long_filter_and_its_mistake_have_room() -> None:
         assert "wrong:x" in line
         assert "Active" not in line
         assert "There is no field" in text(console.app)
+
+
+async def test_a_mistake_is_told_whole_or_says_that_it_goes_on() -> None:
+    console = Console(tasks())
+    async with console.app.run_test(size=(60, 24)) as pilot:
+        await until_shown(pilot, "mail.send")
+        for size in ((60, 24), (80, 24), (120, 36)):
+            await pilot.resize_terminal(*size)
+            await pilot.press("slash", "ctrl+u", *"name:mail.send wrong:x ", "enter")
+            await until_shown(pilot, "^^^^^")
+            await until(pilot, lambda: "to search for it" in " ".join(text(console.app).split()))
+        console.app.screen.query_one(FilterBar).put(f"{'far' * 150}:x")
+        await until_shown(pilot, "…")
+        await pilot.resize_terminal(60, 24)
+        console.app.screen.query_one(FilterBar).redraw()
+        lines = text(console.app).split("\n")
+        told = [line for line in lines if line.startswith("   farfar")]
+        await until(
+            pilot, lambda: any(line.endswith("…") for line in text(console.app).split("\n"))
+        )
+        assert len(told) <= 5
 
 
 async def test_a_view_is_kept_and_opened_by_command_and_an_unknown_one_is_answered() -> None:

@@ -374,7 +374,7 @@ async def test_before_the_counts_came_no_key_marks_what_is_not_seen_yet() -> Non
         await until_shown(pilot, "Nothing is under the cursor yet")
         assert bar(console) == ""
         await pilot.press("j", "j")
-        assert "last hour" in cursor(console)
+        await until(pilot, lambda: "last hour" in cursor(console))
         counts.may_come.set()
         await until_shown(pilot, "[ ] mail.send")
         assert "last hour" in cursor(console)

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from textual import events
 
 from fake_console.screen_text import line_with, text, until, until_shown
 from fake_console.world import NOW, Console, task
 from umbel_backend.records import Gap, TaskRecord
+from umbel_console.screens import history
 from umbel_console.services import Page, Total
 
 
@@ -193,3 +195,18 @@ async def test_pages_asked_for_faster_than_they_come_are_all_turned_and_counted(
             console.app.post_message(events.Key("greater_than_sign", ">"))
         await until_shown(pilot, "past.0061")
         await until_shown(pilot, "page 4")
+
+
+async def test_the_total_goes_on_while_one_reads_a_page_that_stands_still(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(history, "COUNT_EVERY_S", 0.2)
+    console = Console(past(60))
+    async with console.app.run_test(size=(120, 26)) as pilot:
+        await pilot.press("2")
+        await until_shown(pilot, "60 tasks recorded")
+        await pilot.press(">")
+        await until_shown(pilot, "past.0021")
+        console.history.records = past(61)
+        await until_shown(pilot, "61 tasks recorded")
+        assert "page 2" in text(console.app)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import pytest
 from textual.pilot import Pilot
+from textual.strip import Strip
 
 from fake_console.logs import announcement, line
 from fake_console.screen_text import line_with, text, until, until_shown
@@ -86,6 +88,26 @@ async def test_scrolling_up_pauses_and_the_key_for_it_follows_again() -> None:
         assert "following" in text(console.app)
         await pilot.press("full_stop")
         await until_shown(pilot, "paused, . follows")
+
+
+async def test_dragging_the_scrollbar_up_pauses_as_scrolling_does() -> None:
+    record = task(1)
+    console = Console([record])
+    console.history.logs[record.id] = [line(n) for n in range(1, 101)]
+    async with console.app.run_test(size=(120, 30)) as pilot:
+        await shown(pilot, console, record)
+        await until_shown(pilot, "line 100")
+        bar = view(console).vertical_scrollbar
+        bottom = bar.size.height - 1
+        await pilot.mouse_down(bar, offset=(0, bottom))
+        await pilot.hover(bar, offset=(0, 3))
+        await pilot.mouse_up(bar, offset=(0, 3))
+        await until_shown(pilot, "paused, . follows")
+        top = view(console).top
+        assert top < 40
+        console.agents.log(record.id, 101, "something new")
+        await until(pilot, lambda: len(view(console).lines) == 101)
+        assert view(console).top == top
 
 
 async def test_a_log_of_a_hundred_thousand_lines_is_read_by_parts() -> None:
@@ -322,3 +344,25 @@ async def test_progress_and_use_come_from_the_stream_within_a_second() -> None:
         await pilot.press("3")
         await until_shown(pilot, "42%")
         assert "90 MB" in text(console.app)
+
+
+async def test_no_row_is_drawn_before_it_is_known_how_wide_rows_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn: list[str] = []
+    render = LogView.render_line
+
+    def render_line(self: LogView, y: int) -> Strip:
+        strip = render(self, y)
+        drawn.append(strip.text)
+        return strip
+
+    monkeypatch.setattr(LogView, "render_line", render_line)
+    record = task(1)
+    console = Console([record])
+    console.agents.log(record.id, 1, *(f"line {n}" for n in range(40)))
+    async with console.app.run_test(size=(120, 30)) as pilot:
+        await until(pilot, lambda: console.app.session.logs.revision(record.id))
+        await shown(pilot, console, record)
+        await until_shown(pilot, "line 39")
+    assert all(not row.strip() or " line " in row for row in drawn), "cut to a cell or two"

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
+from textual.color import Color
 
+from fake_console.drawing import DRAW
 from fake_console.overview_world import GAP, busy_reading
 from fake_console.screen_text import line_with, strips, text, until, until_shown
 from fake_console.world import NOW, Console, FakeCluster, business, task
 from umbel_backend.filters import parse
 from umbel_backend.records import QueueRecord, TaskRecord, WorkerRecord, WorkerStatus
+from umbel_console.render.overview import figure_lines, figures
+from umbel_console.render.palette import PALETTES
+from umbel_console.render.text import width_of
 from umbel_console.screens.overview_layout import MEDIUM, WIDE, overview_layout
 from umbel_console.screens.overview_lists import filter_behind
 from umbel_console.services import ClusterNews
 from umbel_console.stores.advice import Advice, Verdict
-from umbel_console.stores.overview import RANGES, BusyTask, FailureGroup, Reading
+from umbel_console.stores.overview import RANGES, BusyTask, FailureGroup, Present, Reading
 from umbel_console.stores.problems import problems
 from umbel_console.widgets.chart import Block
+
+
+class Nobody(FakeCluster):
+    """A broker that tells nothing."""
+
+    def take(self) -> ClusterNews:
+        return ClusterNews(read_at=NOW)
+
 
 HOSTILE = "Evil\x1b[31m[bold]\u202e\x07"
 
@@ -147,6 +161,56 @@ async def test_with_the_broker_away_nothing_is_recommended() -> None:
         await until_shown(pilot, "The event path is not connected")
         assert "grow by" not in text(console.app)
         assert "The broker cannot be reached." in line_with(console.app, "! umbel")
+
+
+async def test_what_nobody_told_is_not_known_and_not_zero() -> None:
+    console = Console(
+        business(), state="connecting", problem="The broker cannot be reached.", cluster=Nobody
+    )
+    async with console.app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("0")
+        await until_shown(pilot, "waiting –")
+        shown = text(console.app)
+        for words in ("active –", "average –", "workers –", "events –"):
+            assert words in shown
+        assert "– runtime" not in shown
+
+
+@pytest.mark.parametrize("ended", [1_234, 98_765, 1_234_567, 987_654_321])
+def test_figures_of_any_size_fit_80_columns(ended: int) -> None:
+    past = replace(busy_reading(), ended=ended, failed=ended // 7, succeeded=ended)
+    now = Present(
+        waiting=ended, read_at=NOW - 3, active=ended // 100, slots=12, workers_online=38,
+        workers_known=40, oldest_s=7_300.0, events_rate=20_000.0,
+    )  # fmt: skip
+    for tall in (False, True):
+        lines = figure_lines(figures(now, past, DRAW), 80, tall, DRAW)
+        shown = "\n".join(line.plain for line in lines).lower()
+        for words in ("waiting", "active", "completed", "failed", "success", "events"):
+            assert words in shown
+        assert f"{past.success_percent:.1f}%" in shown
+        assert "20,000/s" in shown
+        assert all(width_of(line.plain) == 80 for line in lines)
+
+
+async def test_every_chart_stands_on_the_ground_of_a_theme_chosen_meanwhile() -> None:
+    console = busy()
+    async with console.app.run_test(size=(120, 36)) as pilot:
+        await pilot.press("0")
+        await until_shown(pilot, "36,630")
+        console.app.choose_theme("umbel-light")
+        ground = Color.parse(PALETTES["umbel-light"].background).rich_color
+
+        def grounds() -> set[object]:
+            return {
+                segment.style.bgcolor
+                for block in console.app.screen.query("#throughput, #failures, #latency")
+                for y in range(block.size.height)
+                for segment in block.render_line(y)
+                if segment.style is not None
+            }
+
+        await until(pilot, lambda: grounds() == {ground})
 
 
 async def test_nothing_is_read_or_drawn_while_another_tab_is_shown() -> None:

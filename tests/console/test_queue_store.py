@@ -77,3 +77,16 @@ def test_every_reading_of_half_an_hour_falls_into_a_slice(slices: int) -> None:
     trend = store.trend("q", NOW, slices)
     assert len(trend) == slices
     assert max(value for value in trend if value is not None) == 179
+
+
+def test_what_was_there_at_the_first_look_may_be_older_than_it_is_told() -> None:
+    store = QueueStore()
+    first = reading(NOW, 4, oldest_age_s=21.0)
+    store.take([first], NOW)
+    assert not store.saw_oldest_come(first)
+    same = reading(NOW + 30, 4, oldest_age_s=51.0)
+    store.take([same], NOW + 30)
+    assert not store.saw_oldest_come(same)
+    other = reading(NOW + 60, 4, oldest_age_s=5.0)
+    store.take([other], NOW + 60)
+    assert store.saw_oldest_come(other)

@@ -23,6 +23,16 @@ def test_attempts_are_listed_in_order_with_what_ended_each() -> None:
     assert "RETRY" in joined(attempts.attempts(bare, DRAW, {}))
 
 
+def test_a_run_that_a_policy_had_followed_by_another_tells_the_policy_and_the_delay() -> None:
+    runs = (
+        Attempt(1, NOW - 9, NOW - 8, "RETRY", "OSError: x", None, "shop.*\x1b[31m", 2.0),
+        Attempt(2, NOW - 6, NOW - 5, "RETRY", "OSError: x", None),
+    )
+    drawn = joined(attempts.attempts(task(1, attempts=runs), DRAW, {}))
+    assert drawn.count("retried after 2.00s by the policy shop.*") == 1
+    assert "\x1b" not in drawn
+
+
 def test_the_lineage_of_retries_can_be_opened_both_ways() -> None:
     again = task(3, "SUCCESS")
     record = task(2, "FAILURE", retry_of=task(1).id, retried_as=(again.id,))

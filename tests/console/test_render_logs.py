@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,6 +64,30 @@ def test_no_row_is_wider_than_the_terminal_and_nothing_is_obeyed(
         assert unicode or row.isascii()
 
 
+def run(number: int, retries: int | None, pid: int = 7) -> LogLine:
+    return msgspec.structs.replace(line(number), retries=retries, pid=pid)
+
+
+def test_a_rule_stands_where_another_attempt_begins() -> None:
+    rows = laid(run(1, 0), run(2, 0), run(3, 1), run(4, None), run(5, 1), run(6, 1, 8))
+    assert [row[:30].rstrip("─ ") for row in rows if row.startswith("──")] == [
+        "── attempt 2",
+        "── attempt 2, run again",
+    ]
+    assert rows[2].startswith("── attempt 2 ─")
+    assert len(rows) == 8
+    assert laid(run(1, 2), unicode=False, width=40)[0] == "-- attempt 3 " + "-" * 27
+    assert laid(run(1, 2), unicode=False, width=40)[0].isascii()
+
+
+def test_a_rule_belongs_to_the_line_below_it() -> None:
+    layout = LogLayout(120, unicode=True, wraps=True)
+    layout.show([run(1, 0), run(2, 1)])
+    assert (layout.line_at(1), layout.line_at(2), layout.row_of(1)) == (1, 1, 1)
+    layout.show([run(2, 1)])
+    assert len(layout) == 2, "the second attempt is all there is"
+
+
 def test_only_new_lines_are_looked_at_when_some_are_added() -> None:
     layout = LogLayout(120, unicode=True, wraps=True)
     first, second = line(1, "one"), line(2, "two\nlines")
@@ -113,6 +138,14 @@ def test_an_empty_log_is_explained() -> None:
     assert "It has not started" in why(None, "PENDING")
     assert "No line of WARNING or above" in why(plain, least=30)
     assert why(with_agent, "SUCCESS").startswith("No line of this task is kept")
+
+
+def test_the_log_of_an_old_task_is_said_to_be_deleted() -> None:
+    old = task(1, "SUCCESS", age_s=31 * 86_400)
+    words = why_no_lines(old, None, 0, is_read=True, problem=None, kept_days=30, now=NOW)
+    assert "lines are deleted after 30 days" in words
+    words = why_no_lines(old, None, 0, is_read=True, problem=None, kept_days=0, now=NOW)
+    assert "deleted" not in words
 
 
 # The exact message

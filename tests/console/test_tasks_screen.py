@@ -95,7 +95,7 @@ async def test_a_mistake_is_shown_under_the_wrong_word() -> None:
         assert carets.index("^") == typed.index("wrong")
         assert carets.count("^") == len("wrong")
         assert 'no field "wrong"' in text(console.app)
-        assert "shown: queue:high wrong" in text(console.app)
+        assert "in force: queue:high wrong" in text(console.app)
 
 
 async def test_tab_completes_the_word_under_the_cursor() -> None:

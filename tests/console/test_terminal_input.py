@@ -16,7 +16,7 @@ from textual.message import Message
 from harness.waiting import wait_until
 from umbel_console.app import ESCAPE_S
 from umbel_console.escape_key import EscapeParser
-from umbel_console.terminal_input import prompt_driver, read_keys
+from umbel_console.terminal_input import Ended, prompt_driver, read_keys
 
 Types = Callable[[bytes], None]
 
@@ -31,7 +31,7 @@ def types(told: list[Message], monkeypatch: pytest.MonkeyPatch) -> Iterator[Type
     """Types on a line whose other end is read."""
     monkeypatch.setattr(constants, "ESCAPE_DELAY", ESCAPE_S)
     ours, theirs = os.pipe()
-    ended = threading.Event()
+    ended = Ended()
     arguments = (ours, EscapeParser(), ended, told.append)
     reader = threading.Thread(target=read_keys, args=arguments)
     reader.start()
@@ -80,3 +80,13 @@ def test_a_code_that_comes_in_pieces_is_one_key(
 def test_a_driver_without_a_terminal_is_left_as_it_is() -> None:
     assert prompt_driver(HeadlessDriver) is HeadlessDriver
     assert issubclass(prompt_driver(LinuxDriver), LinuxDriver)
+
+
+@pytest.mark.parametrize("sign", ["j", "]", "P", "X", "1", "?", "\r"])
+def test_esc_and_the_key_typed_right_after_it_are_two_keys(
+    sign: str, types: Types, told: list[Message]
+) -> None:
+    types(f"\x1b{sign}k".encode())
+    wait_until(lambda: len(keys(told)) == 3, 10, lambda: str(told))
+    typed = [each.character for each in told if isinstance(each, events.Key)]
+    assert typed == ["\x1b", sign, "k"]

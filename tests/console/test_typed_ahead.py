@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import sys
 from collections.abc import Iterator
@@ -48,7 +49,28 @@ BURSTS = {
 }
 
 
-DIALOGS = ("╭", "/ searches, esc closes")
+ALPHABET = [
+    *"jjjkkgGnNvu.*sfc?/:012341[]><",
+    *(
+        "enter",
+        "enter",
+        "esc",
+        "esc",
+        "esc",
+        "tab",
+        "space",
+        "space",
+        "up",
+        "down",
+        "left",
+        "right",
+    ),
+    *("pgdn", "backspace", "mail", "state:F", "name:b", "sort task", "history", "tasks"),
+]
+ALT = ("[", "f", "backspace")
+"""What a terminal sends for these with alt, or for another key, is what it sends for esc and them."""
+
+DIALOGS = ("╭", "/ searches, esc closes", " esc back ")
 """What shows where nothing can be typed."""
 
 
@@ -111,3 +133,15 @@ def test_each_key_of_a_burst_is_for_what_the_one_before_it_led_to(
     keys: list[str], two: Two
 ) -> None:
     two.press(keys)
+
+
+@pytest.mark.parametrize("seed", [0, 2, 6])
+def test_any_keys_at_once_lead_where_they_lead_one_by_one(seed: int, two: Two) -> None:
+    chance = random.Random(seed)
+    for _ in range(2):
+        typed: list[str] = []
+        while len(typed) < 12:
+            key = chance.choice(ALPHABET)
+            if not (typed and typed[-1] == "esc" and key in ALT):
+                typed.append(key)
+        two.press([each for key in typed for each in ([key] if key in KEYS else key)])

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC
 from typing import Any
 
+from fake_console.acts import FakeActs
+from fake_console.audit import FakeTrail
 from fake_console.cluster import FakeCluster, FakeRecorder, FakeSource, FakeWaiting
 from fake_console.history import FakeExport, ListHistory
 from fake_console.inquiry import FakeInquiry
@@ -31,6 +33,8 @@ __all__ = [
     "task",
 ]
 
+PROD = Context(name="prod", broker="redis://:hunter2@cache-1:6379/0")
+
 
 class Console:
     """An app on fakes, and the fakes at hand."""
@@ -51,10 +55,10 @@ class Console:
         self.waiting = FakeWaiting()
         self.inquiry = FakeInquiry(self.clock)
         self.agents = FakeAgents()
+        self.acts = FakeActs()
+        self.trail = FakeTrail()
         self.app = UmbelApp(
-            Settings(
-                context=Context(name="prod", broker="redis://:hunter2@cache-1:6379/0"), **settings
-            ),
+            Settings(**{"context": PROD, **settings}),
             Services(
                 events=self._events,
                 agents=self._agents,
@@ -63,6 +67,8 @@ class Console:
                 cluster=cluster,
                 waiting=lambda: self.waiting,
                 inquiry=lambda: self.inquiry,
+                acts=lambda: self.acts,
+                audit=lambda: self.trail,
                 clock=self.clock,
             ),
             zone=UTC,

@@ -16,6 +16,7 @@ from fake_console.world import NOW, Console, business, task
 from umbel_backend.broker.why_waiting import Cause
 from umbel_backend.records import Gap
 from umbel_console.app import UmbelApp
+from umbel_console.widgets.filter_bar import FilterBar
 
 Compare = Callable[..., bool]
 
@@ -71,6 +72,24 @@ def test_a_broker_that_cannot_be_reached(snap_compare: Compare) -> None:
     assert snap_compare(
         console.app, terminal_size=(120, 24), run_before=settled(shows="trying again")
     )
+
+
+def test_a_filter_with_a_mistake(snap_compare: Compare) -> None:
+    async def run(pilot: Pilot[Any]) -> None:
+        app = pilot.app
+        await settled("slash")(pilot)
+        assert isinstance(app, UmbelApp)
+        bar = app.screen.query_one(FilterBar)
+        # Put, not typed: what of a text is a filter on the way depends on how fast it is typed.
+        bar.put("queue:high")
+        await until(pilot, lambda: bar.chosen is not None)
+        bar.put("queue:high wrong:x ")
+        await until_shown(pilot, "^^^^^")
+        await until_shown(pilot, "in force: queue:high")
+        await until_shown(pilot, "to search for it")
+        await pilot.pause(0.3)
+
+    assert snap_compare(Console(business()).app, terminal_size=(80, 24), run_before=run)
 
 
 def test_a_failure_in_detail_beside_the_table(snap_compare: Compare) -> None:

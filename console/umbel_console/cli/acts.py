@@ -5,20 +5,22 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import sqlalchemy as sa
 
+from umbel_backend.acts import opening
 from umbel_backend.acts.operator import Door, Job
 from umbel_backend.acts.outcome import Outcome
+from umbel_backend.acts.retry import NOT_BEGUN
 from umbel_backend.broker.cluster import Cluster
 from umbel_backend.broker.urls import describe_url
-from umbel_backend.db import migrations
 from umbel_backend.db.engine import database_url, open_engine
-from umbel_console.cli.output import print_json_array, print_note
+from umbel_backend.errors import UmbelError
+from umbel_console.cli.output import plain, print_json_array, print_note
 from umbel_console.cli.session import Session
 from umbel_console.cli.table import Column, print_table
 
@@ -81,21 +83,14 @@ def filter_option(command: F) -> F:
     )(command)
 
 
-@contextmanager
-def at_work(session: Session) -> Iterator[tuple[Door, Cluster]]:
-    """Open the cluster and the door to acts in it.
+def at_work(session: Session) -> AbstractContextManager[tuple[Door, Cluster]]:
+    """Open the cluster and the door to acts in it; see `umbel_backend.acts.opening`."""
+    return opening.at_work(session.settings)
 
-    Raises:
-        BrokerUnavailable: The cluster cannot be reached.
-        DatabaseUnavailable: See `open_door`.
-    """
-    cluster = Cluster(session.context)
-    try:
-        cluster.check()
-        with open_door(session) as door:
-            yield door, cluster
-    finally:
-        cluster.close()
+
+def open_door(session: Session) -> AbstractContextManager[Door]:
+    """Open the door to acts, over a database that is made if there is none."""
+    return opening.open_door(session.settings)
 
 
 @contextmanager
@@ -113,27 +108,6 @@ def reading(session: Session) -> Iterator[sa.Engine | None]:
     engine = open_engine(database_url(session.context.db, session.context.broker), read_only=True)
     try:
         yield engine
-    finally:
-        engine.dispose()
-
-
-@contextmanager
-def open_door(session: Session) -> Iterator[Door]:
-    """Open the door to acts, over the database of this context, which is made if there is none.
-
-    Raises:
-        DatabaseUnavailable: It cannot be written, or has another schema.
-    """
-    context = session.context
-    url = database_url(context.db, context.broker)
-    engine = open_engine(url)
-    try:
-        status = migrations.schema_status(engine)
-        if status.current == 0:
-            migrations.upgrade(engine)
-        else:
-            migrations.require_current(status, url)
-        yield Door(engine, session.settings)
     finally:
         engine.dispose()
 
@@ -186,28 +160,31 @@ def carried_out(
 ) -> tuple[list[Row], int]:
     """Take the outcomes of an act as they come; return the rows and the exit code.
 
-    Ctrl-C ends it after the target that is under way; the rest is told as not begun.
+    Ctrl-C ends it after the target that is under way; the rest is told as not begun. So it is when the
+    broker or the database goes away, and what was under way is then told as unknown.
     """
     rows: dict[str, Row] = {}
-    stopped = False
+    code, why = None, "Stopped"
     try:
         with closing(outcomes), _bar(verb, len(targets)) as step:
             for target, outcome in outcomes:
                 rows[target] = row(target, outcome)
                 step()
     except KeyboardInterrupt:
-        stopped = True
+        code = INTERRUPTED
+    except UmbelError as error:
+        if job() is None:
+            raise
+        code, why = error.exit_code, plain(str(error)).rstrip(".")
     begun = job()
-    for target in targets if stopped else ():
-        if target not in rows and begun is not None and target in begun.outcomes:
-            rows[target] = row(target, begun.outcomes[target])
-    if stopped:
+    if code is not None:
+        known = begun.outcomes if begun is not None else {}
+        rows |= {t: row(t, known.get(t, NOT_BEGUN)) for t in targets if t not in rows}
         done = sum(each["outcome"] == "done" for each in rows.values())
-        left = [target for target in targets if target not in rows]
-        print_note(f"Stopped: {done:,} done, {len(left):,} of {len(targets):,} not begun.")
-        rows |= {t: {"target": t, "outcome": "refused", "detail": "Not begun."} for t in left}
+        left = sum(each["detail"] == NOT_BEGUN.detail for each in rows.values())
+        print_note(f"{why}: {done:,} done, {left:,} of {len(targets):,} not begun.")
     listed = [rows[target] for target in targets if target in rows]
-    return listed, INTERRUPTED if stopped else exit_code(listed)
+    return listed, exit_code(listed) if code is None else code
 
 
 def row(target: str, outcome: Outcome) -> Row:

@@ -8,6 +8,7 @@ import click
 
 from umbel_backend.acts.cancel import DEFAULT_GRACE_S, Canceller
 from umbel_backend.acts.pace import Pace
+from umbel_backend.acts.workflow import of_workflows
 from umbel_console.cli.acts import (
     ActOptions,
     act_options,
@@ -22,6 +23,7 @@ from umbel_console.cli.filter_words import read_filter
 from umbel_console.cli.output import print_note
 from umbel_console.cli.session import Session
 from umbel_console.cli.words import duration_option
+from umbel_console.cli.workflow import workflow_option
 
 
 @click.command()
@@ -34,6 +36,7 @@ from umbel_console.cli.words import duration_option
     metavar="S",
     help="How long a running task has to end before it is killed; 30s by default, 0 kills at once.",
 )
+@workflow_option
 @act_options
 @click.pass_obj
 def cancel(
@@ -42,6 +45,7 @@ def cancel(
     ids: tuple[str, ...],
     filter_text: str | None,
     grace_s: float | None,
+    workflow: bool,
     **given: Any,
 ) -> int:
     """Cancel tasks that wait or run, by ID or by --filter.
@@ -54,6 +58,8 @@ def cancel(
     targets = named_once(ids, filter_text)
     chosen = None if filter_text is None else read_filter([filter_text], session.context)
     with at_work(session) as (door, cluster):
+        if workflow and chosen is None:
+            chosen = of_workflows(door.engine, targets)
         canceller = Canceller(door, cluster, DEFAULT_GRACE_S if grace_s is None else grace_s)
         try:
             if chosen is not None:

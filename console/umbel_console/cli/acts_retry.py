@@ -10,16 +10,15 @@ from typing import Any
 import click
 
 from umbel_backend import states
+from umbel_backend.acts.ended import ended_matching
 from umbel_backend.acts.operator import Door
 from umbel_backend.acts.outcome import Outcome
 from umbel_backend.acts.pace import DEFAULT_RATE, Pace, creating_pace
 from umbel_backend.acts.resend import Edited
 from umbel_backend.acts.retry import MAY_RUN_TWICE, Retrier
 from umbel_backend.acts.roles import Role
-from umbel_backend.acts.selection import in_history
 from umbel_backend.db.query import run
 from umbel_backend.db.statements import tasks
-from umbel_backend.db.tables import task
 from umbel_backend.errors import InvalidValue, NotPermitted
 from umbel_backend.filters.tree import Filter
 from umbel_backend.records import TaskRecord
@@ -70,7 +69,7 @@ def retry(
         raise click.UsageError("--args and --kwargs are for one task, named by its id.")
     chosen = None if filter_text is None else read_filter([filter_text], session.context)
     with at_work(session) as (door, cluster):
-        records = _records(door, targets, chosen, filter_text or "")
+        records = _records(door, targets, chosen)
         if chosen is not None:
             targets = list(records)
         if not targets:
@@ -150,20 +149,16 @@ def _no_number(name: str) -> Any:
     raise ValueError(f"{name} is no number that JSON has")
 
 
-def _records(door: Door, ids: list[str], chosen: Filter | None, text: str) -> dict[str, TaskRecord]:
+def _records(door: Door, ids: list[str], chosen: Filter | None) -> dict[str, TaskRecord]:
     if chosen is None:
         return run(door.engine, tasks.by_ids(ids))
-    where = task.c.finished_at.is_not(None)
-    found = {record.id: record for record in in_history(door.engine, chosen, where)}
-    if "state:" in text:
-        return found
-    kept = {each: record for each, record in found.items() if record.state not in MAY_RUN_TWICE}
-    left_out = len(found) - len(kept)
-    if left_out:
+    ended = ended_matching(door.engine, chosen)
+    if ended.left_out:
         print_note(
-            f"{left_out:,} that ended as SUCCESS, REVOKED or LOST are left out; name them by state:."
+            f"{ended.left_out:,} that ended as SUCCESS, REVOKED or LOST are left out; name them by"
+            " state:."
         )
-    return kept
+    return {record.id: record for record in ended.records}
 
 
 def _warn(records: dict[str, TaskRecord], edit: Edited) -> None:

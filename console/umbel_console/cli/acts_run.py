@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
+from umbel_backend.acts.ordering import read_priority, read_tags, read_time_ahead
 from umbel_backend.acts.run import Order, Runner
 from umbel_backend.broker.urls import AMQP_TRANSPORTS, transport_of
-from umbel_backend.errors import InvalidValue
 from umbel_backend.filters.fields import REDIS_LEVELS
-from umbel_backend.filters.values import read_duration, read_instant
 from umbel_console.cli.acts import (
     ActOptions,
     act_options,
@@ -71,10 +71,12 @@ def run(
         args=json_array("--args", args_text) or [],
         kwargs=json_object("--kwargs", kwargs_text) or {},
         queue=queue,
-        priority=_priority(priority, session),
-        eta=now + countdown if countdown is not None else _instant("--eta", eta, now),
-        expires=_instant("--expires", expires, now),
-        tags=_tags(tags),
+        priority=None
+        if priority is None
+        else read_priority("--priority", priority, _levels(session)),
+        eta=now + countdown if countdown is not None else _ahead("--eta", eta, now),
+        expires=_ahead("--expires", expires, now),
+        tags=read_tags("--tag", tags),
     )
     with at_work(session) as (door, cluster):
         # Whoever may not is told before anything else.
@@ -105,42 +107,10 @@ def run(
     return exit_code([row(id_, outcome)])
 
 
-def _priority(text: str | None, session: Session) -> int | None:
-    if text is None:
-        return None
+def _levels(session: Session) -> Mapping[str, int]:
     is_amqp = transport_of(session.context.broker) in AMQP_TRANSPORTS
-    levels = AMQP_LEVELS if is_amqp else REDIS_LEVELS
-    if text.lower() in levels:
-        return levels[text.lower()]
-    if not text.isascii() or not text.isdecimal() or int(text[:4]) > 255:
-        raise InvalidValue(
-            f"--priority is {text!r}; it is a number from 0 to 255, or high, normal or low."
-        )
-    return int(text)
+    return AMQP_LEVELS if is_amqp else REDIS_LEVELS
 
 
-def _instant(option: str, text: str | None, now: float) -> float | None:
-    """Read a time ahead: an instant, or how much later than now."""
-    if text is None:
-        return None
-    later = read_duration(text)
-    if later is not None:
-        return now + later.value
-    instant = read_instant(text)
-    if instant is None or instant.is_relative:
-        raise InvalidValue(
-            f"{option} is {text!r}; write 2026-11-01T12:30, or 90s, 5m, 2h for later."
-        )
-    if instant.start(now) <= now:
-        raise InvalidValue(f"{option} is {text!r}, which is over.")
-    return instant.start(now)
-
-
-def _tags(given: tuple[str, ...]) -> dict[str, str]:
-    tags = {}
-    for text in given:
-        key, equals, value = text.partition("=")
-        if not key or not equals:
-            raise InvalidValue(f"--tag is {text!r}; write it as key=value.")
-        tags[key] = value
-    return tags
+def _ahead(option: str, text: str | None, now: float) -> float | None:
+    return None if text is None else read_time_ahead(option, text, now)

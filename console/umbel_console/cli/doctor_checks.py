@@ -72,6 +72,18 @@ def _events(evidence: Evidence) -> Iterable[Finding]:
         yield Finding("events", "ok", "Task events are on in every worker that answered.")
 
 
+def _names(evidence: Evidence) -> Iterable[Finding]:
+    doubled = [w.hostname for w in evidence.workers if w.is_doubled(evidence.now)]
+    for name in doubled:
+        yield Finding(
+            "names",
+            "warning",
+            f"Two workers call themselves {name}: commands reach both, their figures are mixed up, and"
+            " what became of a task when one of them dies cannot be told.",
+            "Start each worker with a name of its own: celery worker -n NAME@%h.",
+        )
+
+
 def _sent_events(evidence: Evidence) -> Iterable[Finding]:
     without = workers_where(evidence, lambda conf: not conf.get("task_send_sent_event"))
     if without:
@@ -125,6 +137,7 @@ def _memory_policy(evidence: Evidence) -> Iterable[Finding]:
 
 
 _RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
+    _names,
     _events,
     _sent_events,
     visibility_timeout,

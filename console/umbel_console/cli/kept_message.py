@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from base64 import b64encode
 
 from umbel_backend import wire
@@ -13,6 +14,7 @@ from umbel_console.cli.output import json_text, print_json, print_note
 from umbel_console.cli.session import Session
 from umbel_console.cli.table import print_facts
 from umbel_console.cli.words import moment, size
+from umbel_console.retention_words import message_too_old
 
 
 def print_message(session: Session, record: TaskRecord, *, as_json: bool) -> None:
@@ -39,6 +41,9 @@ def _why_not(session: Session, record: TaskRecord, kept: KeptMessage | None) -> 
     missing = missing_agent(session, record)
     if missing is not None:
         return f"The exact message of {record.id} was not kept. {missing}"
+    too_old = message_too_old(record, session.settings.message_days, time.time())
+    if too_old is not None:
+        return too_old
     return f"No exact message of {record.id} was kept: no agent told of it."
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -26,7 +27,9 @@ from umbel_console.cli.output import (
     styled,
 )
 from umbel_console.cli.session import Session
+from umbel_console.render.log_runs import Runs
 from umbel_console.render.time import clock
+from umbel_console.retention_words import log_too_old
 
 _STYLES: dict[int, dict[str, Any]] = {
     50: {"fg": "red", "bold": True},
@@ -70,10 +73,10 @@ def logs(
     history = session.history
     record = history.task(task_id)
     if follow:
-        count = 0
+        count, runs = 0, Runs()
         with LogFollow(session, record, level, limit) as lines:
             for line in lines:
-                _print_line(line, as_json=as_json)
+                _print_line(line, runs, as_json=as_json)
                 # Whoever reads a pipe wants each line when it comes.
                 sys.stdout.flush()
                 count += 1
@@ -105,15 +108,19 @@ def _print_all(lines: Iterable[LogLine], *, as_json: bool) -> int:
     if as_json:
         print_json_array(wire.log_line(line) for line in counted())
     else:
+        runs = Runs()
         for line in counted():
-            _print_line(line, as_json=False)
+            _print_line(line, runs, as_json=False)
     return count
 
 
-def _print_line(line: LogLine, *, as_json: bool) -> None:
+def _print_line(line: LogLine, runs: Runs, *, as_json: bool) -> None:
     if as_json:
         print_line(json_text(wire.log_line(line)))
         return
+    words = runs.words_above(line)
+    if words:
+        print_line(styled(f"-- {words} --", dim=True))
     level = styled(f"{level_word(line.level):<8}", **_style(line.level))
     at = styled(clock(line.at, None, millis=True), dim=True)
     name = styled(plain(line.logger), dim=True)
@@ -130,6 +137,9 @@ def _why_none(session: Session, record: TaskRecord, level: int) -> str:
         return f"No line of this task is kept. {missing}"
     if level:
         return f"No line of {level_word(level)} or above is kept of this task."
+    too_old = log_too_old(record, session.settings.log_days, time.time())
+    if too_old is not None:
+        return too_old
     if record.started_at is None and not record.is_ready:
         return "It has not started, so that it has logged nothing yet."
     return "No line of this task is kept: it logged none, or its agent ships none."

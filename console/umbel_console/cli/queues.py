@@ -22,6 +22,13 @@ from umbel_console.cli.session import Session
 from umbel_console.cli.table import Column, print_table
 from umbel_console.cli.words import count, length, since
 
+_LOOK_ON_S = 2.0
+"""Walks through about two million other keys, in steps of well under a millisecond for the server."""
+
+_NOT_EVERYWHERE = (
+    f"The broker holds more keys than could be looked at in {_LOOK_ON_S:g} s:"
+    " queues that no worker consumes from may be missing."
+)
 _STATE_STYLE: dict[str, dict[str, Any]] = {
     "flowing": {"fg": "green"},
     "paused": {"fg": "yellow"},
@@ -47,9 +54,14 @@ def _reader(session: Session) -> Iterator[tuple[Queues, Inspection]]:
         cluster.close()
 
 
-def _names(queues: Queues, inspection: Inspection) -> list[str]:
+def _names(queues: Queues, inspection: Inspection, wanted: str | None = None) -> list[str]:
+    """Return all queues; of many keys not all are looked at once ``wanted`` is found."""
     bound = [queue for answer in inspection.workers.values() for queue in answer.queues or ()]
-    return queues.discover(bound)
+    if wanted is not None:
+        found = queues.discover(bound, [wanted])
+        if wanted in found:
+            return found
+    return queues.discover(bound, look_on_s=_LOOK_ON_S)
 
 
 @click.command()
@@ -61,6 +73,7 @@ def queues(session: Session, /, limit: int, as_json: bool) -> None:
     with _reader(session) as (reader, inspection):
         found = reader.measure(_names(reader, inspection), consumers=inspection.consumers)
         why_not = reader.abilities.why_not
+        is_sure = reader.has_looked_everywhere
     found = _with_rates(session, found)
     if as_json:
         print_json_array(wire.queue(record) for record in found[:limit])
@@ -68,6 +81,8 @@ def queues(session: Session, /, limit: int, as_json: bool) -> None:
         print_table(_columns(), found[:limit])
     if why_not:
         print_note(why_not)
+    if not is_sure:
+        print_note(_NOT_EVERYWHERE)
     if not found:
         print_note("No queue is known: none has messages, and no worker said what it consumes.")
     elif len(found) > limit:
@@ -92,9 +107,27 @@ def _with_rates(session: Session, found: list[QueueRecord]) -> list[QueueRecord]
     ]
 
 
-@click.group()
+class _QueueGroup(click.Group):
+    """Imports what changes a queue only when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), *_ACTS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _ACTS:
+            return super().get_command(ctx, cmd_name)
+        from umbel_console.cli import acts_queue
+
+        command: click.Command = getattr(acts_queue, cmd_name)
+        return command
+
+
+_ACTS = ("pause", "resume", "purge")
+
+
+@click.group(cls=_QueueGroup)
 def queue() -> None:
-    """Look into one queue."""
+    """Look into one queue, pause it, resume it, or empty it."""
 
 
 @queue.command()
@@ -115,19 +148,24 @@ def show(session: Session, /, name: str, start: int, limit: int, as_json: bool) 
     """List the messages that wait in the queue NAME, in the order they will run."""
     messages: list[MessageRecord] = []
     with _reader(session) as (reader, inspection):
-        known = _names(reader, inspection)
+        known = _names(reader, inspection, name)
         if name not in known:
-            raise NotFound(f"No queue is called {name!r}; known are: {', '.join(known) or 'none'}.")
+            more = "" if reader.has_looked_everywhere else f" {_NOT_EVERYWHERE}"
+            raise NotFound(
+                f"No queue is called {name!r}; known are: {', '.join(known) or 'none'}.{more}"
+            )
         ready = 0
         position: int | None = start
         while position is not None and len(messages) < limit:
             page = reader.waiting(name, position, limit - len(messages))
             messages += page.messages
             ready, position = page.ready, page.next_start
+        measured = reader.measure([name]) if reader.abilities.depth else []
+        paused = ", paused" if any(each.state == "paused" for each in measured) else ""
     if as_json:
         print_json_array(wire.message(record) for record in messages)
     else:
-        print_line(f"{name}: {count(ready)} waiting")
+        print_line(f"{name}: {count(ready)} waiting{paused}")
         print_table(_message_columns(time.time()), messages)
     if position is not None:
         print_note(f"More wait; go on with --from {position}.")

@@ -69,4 +69,9 @@ def _attempt_line(attempt: Attempt) -> str:
         ran = f" after {length(attempt.ended_at - attempt.started_at)}"
     reason = f": {attempt.exception}" if attempt.exception else ""
     place = f" on {attempt.worker}" if attempt.worker else ""
-    return plain(f"attempt {attempt.number}{place} ended in {attempt.outcome}{ran}{reason}")
+    policy = (
+        f"; retried after {length(attempt.delay_s)} by the policy {attempt.policy}"
+        if attempt.policy is not None
+        else ""
+    )
+    return plain(f"attempt {attempt.number}{place} ended in {attempt.outcome}{ran}{reason}{policy}")

@@ -43,6 +43,10 @@ def attempts(
         _add_worker(head, attempt.worker, draw)
         lines.append(DocLine(head, _INDENT, prose=True))
         lines += _reason(attempt.exception, "warn", draw)
+        if attempt.policy is not None:
+            after = length(attempt.delay_s or 0.0)
+            words = f"retried after {after} by the policy {attempt.policy}"
+            lines.append(DocLine(draw.cell(" " * _INDENT + words, "muted"), _INDENT, prose=True))
         before = attempt.ended_at
     lines += _present(record, before, draw)
     return lines + lineage(record, draw, repeats)

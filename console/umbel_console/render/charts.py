@@ -28,8 +28,6 @@ ASCII_EIGHTHS = "..::##"
 _DOTS = ((0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08))
 """Braille dots of the left and the right half of a cell, from the bottom."""
 _ASCII_LINES = "*o+"
-QUIET = Style(dim=True)
-"""Laid over what fills much room, so that lines and figures stand out from it."""
 LEAST_ROWS = 2
 """Least lines of a plot, without its axis."""
 
@@ -94,7 +92,7 @@ class _Plot:
 
     def shade(self) -> None:
         """Draw the gaps."""
-        style = self.draw.palette.style("warn") + QUIET
+        style = self.draw.palette.quiet("warn")
         sign = self.draw.glyph("░", "/")
         for x in range(self.width):
             if self._gap[x]:
@@ -104,7 +102,7 @@ class _Plot:
     def area(self, series: Series) -> None:
         """Fill the cells below the values; a value of zero is seen as such."""
         fills = EIGHTHS if self.draw.unicode else ASCII_EIGHTHS
-        style, muted = self.draw.palette.style(series.role) + QUIET, self.draw.muted
+        style, muted = self.draw.palette.quiet(series.role), self.draw.muted
         for x in range(self.width):
             value = None if self.is_open(x) else mean(series.points, *self._edges(x))
             if value is None:
@@ -234,7 +232,7 @@ def sparkline(
     """
     fills = EIGHTHS if draw.unicode else ASCII_EIGHTHS
     top = max([high, *(value for value in values if value is not None)])
-    style, line = draw.palette.style(role) + QUIET, Text(end="", no_wrap=True)
+    style, line = draw.palette.quiet(role), Text(end="", no_wrap=True)
     for x in range(width):
         begin = x * len(values) // width
         end = max(begin + 1, -(-(x + 1) * len(values) // width))

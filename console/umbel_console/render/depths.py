@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from umbel_console.render.charts import QUIET, covered_cells, fitted, sparkline, words_block
+from umbel_console.render.charts import covered_cells, fitted, sparkline, words_block
 from umbel_console.render.context import DrawContext
 from umbel_console.render.text import cut, width_of
 from umbel_console.stores.overview import QueueCourse, Reading
@@ -83,7 +83,7 @@ def _course(values: Sequence[int | None], past: Reading, width: int, draw: DrawC
     """Draw a course, with the stretches in which nobody looked shaded."""
     line = sparkline(values, width, "waiting", draw)
     each = past.span_s / max(1, width)
-    sign, warn = draw.glyph("░", "/"), draw.palette.style("warn") + QUIET
+    sign, warn = draw.glyph("░", "/"), draw.palette.quiet("warn")
     shaded = Text(end="", no_wrap=True)
     for x in range(width):
         begin = past.start + x * each

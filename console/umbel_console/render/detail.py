@@ -11,9 +11,10 @@ from umbel_backend.records import TaskRecord
 from umbel_console.render.context import DrawContext
 from umbel_console.render.line import Part
 from umbel_console.render.progress import progress_cell, rate_words, time_left_s
+from umbel_console.render.prose import wrapped
 from umbel_console.render.state import state_cell
 from umbel_console.render.task import HOW, elapsed_s, name_cell
-from umbel_console.render.text import cut, width_of
+from umbel_console.render.text import width_of
 from umbel_console.render.time import clock, ticking
 
 _MOST_FACTS = 40
@@ -92,18 +93,14 @@ def progress(record: TaskRecord, draw: DrawContext, width: int) -> Text | None:
     return line
 
 
-def problem(record: TaskRecord, draw: DrawContext, width: int) -> Text | None:
-    """Draw what it raised, on two rows at most; None if it did not."""
+def problem(record: TaskRecord, draw: DrawContext, width: int) -> list[Text]:
+    """Draw what it raised, on two rows at most; none if it did not."""
     if not record.exception or record.state in (states.SUCCESS, states.STARTED):
-        return None
+        return []
     role = "bad" if record.is_ready else "warn"
-    most = 2 * width - 4
-    text = draw.cell(record.exception[:most], role, bold=True)
-    shown = cut(text.plain, most, unicode=draw.unicode)
-    if shown == text.plain and len(record.exception) > most:
-        shown += draw.glyph("…", "~")
-    text.plain = shown
-    return text
+    # One character more than two rows hold, so that the rest is told by the sign.
+    text = draw.cell(record.exception[: 2 * width + 1], role, bold=True)
+    return wrapped(text, width, 2, draw, hang=2)
 
 
 def flowed(pieces: list[Text], draw: DrawContext, width: int) -> list[Text]:

@@ -175,8 +175,17 @@ def joined(lines: Iterable[DocLine]) -> str:
 
 SIMPLE = re.compile("[ -~\xa1-\xac\xae-\u02ff\u0391-\u03a1\u03a3-\u0482\u2500-\u2595–—…✗✓▸→]*")
 """A text of characters that are all one cell wide."""
-_widths: dict[str, int] = {}
-"""Cells of the characters that came by."""
+
+
+class _Widths(dict[str, int]):
+    """Cells of the characters that came by."""
+
+    def __missing__(self, character: str) -> int:
+        cells = self[character] = get_character_cell_size(character)
+        return cells
+
+
+_widths = _Widths()
 _MOST_WIDTHS = 20_000
 
 
@@ -198,8 +207,6 @@ def _breaks(line: DocLine, width: int) -> Sequence[int]:
 def _wide_breaks(plain: str, width: int, hang: int) -> list[int]:
     if len(_widths) > _MOST_WIDTHS:
         _widths.clear()
-    for character in set(plain) - _widths.keys():
-        _widths[character] = get_character_cell_size(character)
     ends = list(accumulate(map(_widths.__getitem__, plain)))
     breaks, room, start, length = [0], width, 0, len(plain)
     while True:

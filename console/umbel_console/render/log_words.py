@@ -9,6 +9,7 @@ from umbel_backend.records import TaskRecord, WorkerRecord
 from umbel_console.agent_words import HOW_TO_INSTALL, NO_STREAM, needs_agent
 from umbel_console.render.context import DrawContext
 from umbel_console.render.line import Part
+from umbel_console.retention_words import log_too_old
 
 
 def why_no_lines(
@@ -19,6 +20,8 @@ def why_no_lines(
     is_read: bool,
     problem: str | None,
     has_stream: bool = True,
+    kept_days: int = 0,
+    now: float = 0.0,
 ) -> str:
     """Say in a sentence or two why there is no line to see.
 
@@ -29,6 +32,8 @@ def why_no_lines(
         is_read: The database was asked.
         problem: Why it could not be.
         has_stream: It is known in which Redis agents write.
+        kept_days: For how many days lines are kept; 0 is for ever.
+        now: Unix seconds.
     """
     if problem:
         return problem
@@ -46,6 +51,9 @@ def why_no_lines(
         return f"Its log {needs_agent(record.worker)}. {HOW_TO_INSTALL}"
     if worker is not None and worker.capabilities and "logs" not in worker.capabilities:
         return f"No line of this task is kept: logs are switched off in the agent of {worker.hostname}."
+    too_old = log_too_old(record, kept_days, now)
+    if too_old is not None:
+        return too_old
     if record.is_ready:
         return "No line of this task is kept: it logged none at the level its agent ships."
     return "No line yet. They show here as it logs or prints them."

@@ -1,4 +1,7 @@
-"""Log lines as rows of a terminal: time, level in words and colour, logger, and the text, broken or cut."""
+"""Log lines as rows of a terminal: time, level in words and colour, logger, and the text, broken or cut.
+
+Where another run of the task begins, a row says so.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from rich.text import Text
 from umbel_backend.levels import level_word
 from umbel_backend.records import LogLine
 from umbel_console.render.context import DrawContext
+from umbel_console.render.log_runs import words_above_each
 from umbel_console.render.text import clean_block, cut, cut_head, width_of
 from umbel_console.render.time import clock
 
@@ -57,6 +61,7 @@ class LogLayout:
         self._room = max(8, self.width - self.hang)
         self._lines: Sequence[LogLine] = ()
         self._counts: dict[int, int] = {}
+        self._above: dict[int, str] = {}
         self._ends: list[int] = []
         self._rows: dict[int, list[str]] = {}
 
@@ -72,7 +77,11 @@ class LogLayout:
         # The lines are held, so that no id can come to mean another line.
         self._lines, self._counts = lines, counts
         self._rows.clear()
-        self._ends = list(accumulate(counts[id(line)] for line in lines))
+        self._above = {n: words for n, words in enumerate(words_above_each(lines)) if words}
+        above = self._above
+        self._ends = list(
+            accumulate(counts[id(line)] + (n in above) for n, line in enumerate(lines))
+        )
 
     def line_at(self, row: int) -> int:
         """Return the index of the line that ``row`` is part of."""
@@ -94,6 +103,10 @@ class LogLayout:
         index = self.line_at(number)
         line = self._lines[index]
         part = number - self.row_of(index)
+        if index in self._above:
+            if not part:
+                return self._rule(self._above[index], draw)
+            part -= 1
         rows = self._rows.get(index)
         if rows is None:
             rows = self._rows[index] = self._broken(line)
@@ -106,6 +119,13 @@ class LogLayout:
             style = style if index == here else draw.palette.style("accent", bold=True)
             _mark(text, begin, words, style)
         return text
+
+    def _rule(self, words: str, draw: DrawContext) -> Text:
+        dash = draw.glyph("─", "-")
+        text = draw.empty().append(dash * 2, draw.muted)
+        text.append(" ").append_text(draw.cell(words, "accent")).append(" ")
+        left = self.width - width_of(text.plain)
+        return text.append(dash * max(0, left), draw.muted)
 
     def _lead(self, line: LogLine, draw: DrawContext) -> Text:
         narrow = self.width < _NARROW

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.text import Text
 
-from umbel_backend.records import KeptMessage
+from umbel_backend.records import KeptMessage, TaskRecord
 from umbel_console.render.context import DrawContext
 from umbel_console.render.document import MOST_CHARACTERS, DocLine, blank, block, said
 from umbel_console.render.time import exact
@@ -20,10 +20,20 @@ _MOST_BYTES = 1_024
 _READABLE = ("application/json", "application/x-json", "text/")
 
 
-def message_kept(kept: KeptMessage | None, draw: DrawContext) -> list[DocLine]:
-    """Draw everything of a message; of none, or of one that was withheld, say so."""
+def message_kept(
+    kept: KeptMessage | None, draw: DrawContext, record: TaskRecord | None = None
+) -> list[DocLine]:
+    """Draw everything of a message; of none, or of one that was withheld, say so.
+
+    Args:
+        kept: The message; None if there is none.
+        draw: The means.
+        record: Its task; an old one's message may have been deleted.
+    """
     if kept is None:
-        return [said("Its exact message was not kept: no agent told of it.", draw)]
+        is_old = record is not None and record.state_at < draw.now - 86_400.0
+        or_else = ", or it was deleted for its age (message_days)" if is_old else ""
+        return [said(f"Its exact message is not kept: no agent told of it{or_else}.", draw)]
     lines = [
         said(f"Its exact message, {state(kept)}:", draw, "foreground"),
         blank(),

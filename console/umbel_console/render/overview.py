@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.text import Text
 
 from umbel_console.render import axis
-from umbel_console.render.charts import QUIET, Chart, Point, Series, draw_chart, fitted, words_block
+from umbel_console.render.charts import Chart, Point, Series, draw_chart, fitted, words_block
 from umbel_console.render.context import DrawContext
 from umbel_console.render.text import cut, width_of
 from umbel_console.render.time import coarse, duration
@@ -17,6 +17,8 @@ from umbel_console.stores.overview import Present, Reading, Slice
 
 PER_ROW = 5
 """Figures in one of the two rows."""
+GUTTER = 2
+"""Cells behind every figure at least."""
 LEAST_OF_SLICE = 0.25
 """Of the slice that is not over yet, this share must have passed to tell a rate."""
 _VERDICTS = {
@@ -36,6 +38,8 @@ class Figure:
     label: str
     value: str
     """Empty where it is not known."""
+    short: str = ""
+    """The same in at most five cells, for where the figures have no room; empty if it is short."""
     detail: str = ""
     """What gives it context; the first to go where it is narrow."""
     role: str = "foreground"
@@ -44,21 +48,26 @@ class Figure:
 def figures(now: Present, past: Reading | None, draw: DrawContext) -> list[Figure]:
     """Return the figures of both rows, the first five for the first one."""
     stale = "" if now.read_at is None else f"read {coarse(draw.now - now.read_at)} ago"
-    slots = "" if now.slots is None else f"of {now.slots} slots"
+    slots = "" if now.slots is None else f"of {now.slots:,} slots"
+    average, p95 = (None, None) if past is None else (past.avg_s, past.p95_s)
     offline = now.workers_known - now.workers_online
     found = [
-        Figure("waiting", _count(now.waiting), stale),
-        Figure("active", f"{now.active:,}", slots),
+        _counted("waiting", now.waiting, stale),
+        _counted(
+            "active",
+            now.active,
+            slots if now.as_of is None else f"{coarse(draw.now - now.as_of)} ago",
+        ),
         *_ended(past),
-        Figure("average", _time(None if past is None else past.avg_s), "runtime"),
-        Figure("p95", _time(None if past is None else past.p95_s, draw.glyph("≈", "~")), "runtime"),
+        Figure("average", _time(average), detail="" if average is None else "runtime"),
+        Figure("p95", _time(p95, draw.glyph("≈", "~")), detail="" if p95 is None else "runtime"),
         Figure(
             "workers",
-            f"{now.workers_online}/{now.workers_known}" if now.workers_known else "0",
-            f"{offline} not working" if offline else "",
-            "warn" if offline or not now.workers_known else "foreground",
+            _workers(now),
+            detail=f"{offline} not working" if offline else "",
+            role="warn" if offline or not now.workers_known else "foreground",
         ),
-        Figure("oldest", _oldest(now), "waiting" if now.oldest_s is not None else ""),
+        Figure("oldest", _oldest(now, draw), detail="waiting" if now.oldest_s is not None else ""),
         Figure("events", "" if now.events_rate is None else f"{now.events_rate:,.0f}/s"),
     ]
     return found
@@ -66,7 +75,9 @@ def figures(now: Present, past: Reading | None, draw: DrawContext) -> list[Figur
 
 def figure_lines(found: Sequence[Figure], width: int, tall: bool, draw: DrawContext) -> list[Text]:
     """Draw two rows of figures: each on one line, or with its name above it where it is ``tall``."""
-    widths = _figure_widths(found, width - 1, tall, draw)
+    if sum(_figure_needs(found, tall)) > width - 1:
+        found = [replace(each, value=each.short or each.value) for each in found]
+    widths = _figure_widths(found, width - 1, tall)
     lines = []
     for row in (found[:PER_ROW], found[PER_ROW:]):
         names, values = draw.empty().append(" "), draw.empty().append(" ")
@@ -83,21 +94,19 @@ def figure_lines(found: Sequence[Figure], width: int, tall: bool, draw: DrawCont
     return lines
 
 
-def _figure_widths(found: Sequence[Figure], width: int, tall: bool, draw: DrawContext) -> list[int]:
+def _figure_needs(found: Sequence[Figure], tall: bool) -> list[int]:
+    """Return how many cells each column needs, without details."""
+
+    def cells(figure: Figure) -> int:
+        label, value = width_of(figure.label), max(1, width_of(figure.value))
+        return GUTTER + (max(label, value) if tall else label + 1 + value)
+
+    return [max(map(cells, found[column::PER_ROW])) for column in range(PER_ROW)]
+
+
+def _figure_widths(found: Sequence[Figure], width: int, tall: bool) -> list[int]:
     """Share ``width`` among the columns: equally, unless one needs more than its share."""
-    needs = []
-    for column in range(PER_ROW):
-        pair = found[column::PER_ROW]
-        needs.append(
-            max(
-                max(width_of(f.label), width_of(f.value))
-                if tall
-                else width_of(f.label) + 1 + max(1, width_of(f.value))
-                for f in pair
-            )
-            + 2
-        )
-    equal = width // PER_ROW
+    needs, equal = _figure_needs(found, tall), width // PER_ROW
     if max(needs) <= equal:
         return [equal] * PER_ROW
     spare = max(0, width - sum(needs)) // PER_ROW
@@ -169,7 +178,7 @@ def throughput_legend(past: Reading, draw: DrawContext) -> Text:
     line = draw.empty()
     line.append_text(draw.cell(draw.glyph("⠒⠒", "**"), "waiting"))
     line.append_text(draw.cell(f" in {_rate(came)}  ", "muted"))
-    line.append(draw.glyph("██", "##"), draw.palette.style("good") + QUIET)
+    line.append(draw.glyph("██", "##"), draw.palette.quiet("good"))
     return line.append_text(draw.cell(f" ended {_rate(ended)}", "muted"))
 
 
@@ -268,8 +277,8 @@ def _ended(past: Reading | None) -> list[Figure]:
     if percent is not None and percent < 90:
         role = "bad" if percent < 80 else "warn"
     return [
-        Figure("completed", f"{past.ended:,}"),
-        Figure("failed", f"{past.failed:,}", role="bad" if past.failed else "foreground"),
+        _counted("completed", past.ended),
+        _counted("failed", past.failed, role="bad" if past.failed else "foreground"),
         Figure("success", "" if percent is None else f"{percent:.1f}%", role=role),
     ]
 
@@ -281,15 +290,24 @@ def _with_detail(text: Text, detail: str, width: int, draw: DrawContext) -> Text
     return line
 
 
-def _count(value: int | None) -> str:
-    return "" if value is None else f"{value:,}"
+def _counted(label: str, value: int | None, detail: str = "", role: str = "foreground") -> Figure:
+    if value is None:
+        return Figure(label, "")
+    return Figure(label, f"{value:,}", axis.number_label(value), detail, role)
+
+
+def _workers(now: Present) -> str:
+    if not now.workers_known:
+        return "" if now.active is None else "0"
+    return f"{now.workers_online}/{now.workers_known}"
 
 
 def _time(value: float | None, sign: str = "") -> str:
     return "" if value is None else f"{sign}{duration(value)}"
 
 
-def _oldest(now: Present) -> str:
+def _oldest(now: Present, draw: DrawContext) -> str:
     if now.oldest_s is not None:
-        return duration(now.oldest_s)
+        sign = draw.glyph("≥", ">") if now.oldest_is_least else ""
+        return f"{sign}{duration(now.oldest_s)}"
     return "" if now.waiting is None else "none"

@@ -7,6 +7,8 @@ from functools import lru_cache
 from msgspec import Struct
 from rich.style import Style
 
+_DIM = Style(dim=True)
+
 
 class Palette(Struct, frozen=True, kw_only=True):
     """What each role looks like in one theme; roles are named after meaning, not hue."""
@@ -33,6 +35,16 @@ class Palette(Struct, frozen=True, kw_only=True):
     def style(self, role: str, *, bold: bool = False, reverse: bool = False) -> Style:
         """Return the style of ``role``, which is a field's name."""
         return _style(getattr(self, role), bold, reverse)
+
+    def quiet(self, role: str) -> Style:
+        """Return ``role`` for what fills much room, so that lines and figures stand out from it.
+
+        Sixteen colours have a darker one of each kind. A dim one would not do: reversed, as where a
+        line crosses an area, terminals draw it in another shade.
+        """
+        if self.ansi:
+            return _style(getattr(self, role).removeprefix("bright_"), False, False)
+        return self.style(role) + _DIM
 
     @property
     def cursor(self) -> Style:

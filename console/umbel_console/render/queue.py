@@ -106,12 +106,15 @@ def rate_cell(value: float | None, draw: DrawContext) -> Text:
     return draw.nothing() if value is None else draw.cell(f"{value:.1f}", "muted")
 
 
-def oldest_cell(record: QueueRecord, draw: DrawContext) -> Text:
-    """Draw how long the next message has waited at least."""
+def oldest_cell(record: QueueRecord, draw: DrawContext, *, at_least: bool) -> Text:
+    """Draw how long the next message has waited; ``at_least`` if it was there before one looked."""
     if record.oldest_age_s is None:
         return draw.nothing()
     old = record.oldest_age_s >= OLD_S and record.ready
-    return draw.cell(ticking(record.oldest_age_s), "warn" if old else "foreground")
+    words = ticking(record.oldest_age_s)
+    if at_least:
+        words = draw.glyph("≥", ">") + coarse(record.oldest_age_s)
+    return draw.cell(words, "warn" if old else "foreground")
 
 
 def drain_cell(record: QueueRecord, draw: DrawContext) -> Text:

@@ -45,17 +45,31 @@ def title(
 
 
 def facts(
-    record: QueueRecord | None, warnings: Sequence[str], draw: DrawContext, width: int
+    record: QueueRecord | None,
+    warnings: Sequence[str],
+    draw: DrawContext,
+    width: int,
+    *,
+    at_least: bool = False,
 ) -> Text:
-    """Draw levels, rates, age, consumers and what to look at."""
+    """Draw levels, rates, age, consumers and what to look at.
+
+    Args:
+        record: The last reading; None before the first.
+        warnings: What to look at.
+        draw: The means.
+        width: Cells there are.
+        at_least: What runs next was there before one looked: it may be older.
+    """
     if record is None:
         return draw.empty()
+    oldest = cells.oldest_cell(record, draw, at_least=at_least)
     levels = cells.levels_line(record, draw)
     shown: list[Fact] = [
         ("ready:", levels if levels.plain else None),
         ("in/s", _known(cells.rate_cell(record.in_rate, draw), record.in_rate)),
         ("out/s", _known(cells.rate_cell(record.out_rate, draw), record.out_rate)),
-        ("oldest", _known(cells.oldest_cell(record, draw), record.oldest_age_s)),
+        ("oldest", _known(oldest, record.oldest_age_s)),
         ("drained in", cells.drain_cell(record, draw)),
         ("consumers", _known(cells.consumers_cell(record, draw), record.consumers)),
         ("look at", cells.warnings_cell(warnings, draw) if warnings else None),

@@ -57,7 +57,7 @@ def raw(
     lines += [blank(), said(_events_words(len(events), seen), draw), blank()]
     for event in events:
         lines.append(_event(event, draw))
-    return [*lines, *([blank()] if events else []), *message_kept(kept, draw)]
+    return [*lines, *([blank()] if events else []), *message_kept(kept, draw, record)]
 
 
 def _shortened(record: TaskRecord) -> TaskRecord:

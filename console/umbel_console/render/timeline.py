@@ -190,7 +190,8 @@ def _steps(record: TaskRecord, draw: DrawContext) -> list[Step]:
             _ENDED.get(record.state, "ended"),
             record.finished_at,
             role=_ROLES.get(record.state, "stopped"),
-            ran="" if record.started_at is None else "ran ",
+            # How long a lost task ran nobody knows.
+            ran="" if record.started_at is None or record.state == states.LOST else "ran ",
         )
     elif record.state == states.RETRY:
         add("to be retried", record.state_at, role="warn", ran="ran " if record.started_at else "")

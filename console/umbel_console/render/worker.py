@@ -32,7 +32,9 @@ LOOKS = {
 def status_cell(record: WorkerRecord, draw: DrawContext) -> Text:
     """Draw the status with its glyph."""
     look = LOOKS[record.status]
-    return draw.cell(f"{draw.glyph(look.glyph, look.plain)} {record.status}", look.role)
+    twice = f" {draw.glyph('×', 'x')}2" if record.is_doubled(draw.now) else ""
+    words = f"{draw.glyph(look.glyph, look.plain)} {record.status}{twice}"
+    return draw.cell(words, "warn" if twice else look.role)
 
 
 def number_cell(value: float | None, draw: DrawContext, role: str = "foreground") -> Text:
@@ -163,6 +165,8 @@ def why_cell(record: WorkerRecord, draw: DrawContext) -> Text:
     """Draw why its status is what it is; of one that is well, when it was heard of."""
     if record.heartbeat_at is None:
         return draw.cell("never heard of", "muted")
+    if record.is_doubled(draw.now):
+        return draw.cell("two workers have this name", "warn")
     age = ticking(draw.now - record.heartbeat_at)
     words = _WHY.get(record.status, "heard {age} ago").format(age=age)
     if record.status == "offline" and record.stopped_at is not None:

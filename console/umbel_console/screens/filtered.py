@@ -20,6 +20,7 @@ from umbel_console.session import Session
 from umbel_console.stores.tasks import Section
 from umbel_console.turnstile import Typed
 from umbel_console.widgets.filter_bar import FilterBar
+from umbel_console.widgets.prompt import Prompt
 
 if TYPE_CHECKING:
     # Loaded when the pane is first opened: the first frame has none.
@@ -33,6 +34,8 @@ BESIDE_DETAIL = 180
 """Columns from which it stays beside an open detail too."""
 TYPING_S = 0.15
 """How long one must not type before the database is asked for values."""
+COUNTED_S = 1.0
+"""How long a key for the pane waits for the values under the filter that the key before it made."""
 OTHER = {"tasks": ("history", "History"), "history": ("tasks", "Tasks")}
 """For each tab the mode and title of the one it shares filters with."""
 
@@ -120,6 +123,11 @@ class FilteredScreen(TabScreen):
         """Close the detail of a task, if one is open."""
         raise NotImplementedError
 
+    def flag_detail(self, is_open: bool) -> None:
+        """Make room for the detail of a task, or take it back."""
+        pane = self.pane if self.has_class("-pane") else None
+        self.flag("-detail", is_open, self.query_one("#list"), *([] if pane is None else [pane]))
+
     def do_take_filter(self) -> None:
         """Take over the filter of the other tab."""
         mode, title = OTHER[self.MODE]
@@ -143,7 +151,7 @@ class FilteredScreen(TabScreen):
     def do_filter_pane(self) -> None:
         """Open the filter pane, or go to it."""
         self.close_detail()
-        self.add_class("-pane")
+        self.flag("-pane", True, self.query_one("#list"))
         if self.pane is None:
             self._mounting = self._mount_pane()
         else:
@@ -164,12 +172,22 @@ class FilteredScreen(TabScreen):
         pane.open()
 
     async def ready_for(self, event: Typed) -> None:
-        """Wait for the pane that the first ``f`` mounts: the next keys are for it."""
+        """Wait for the pane that the first ``f`` mounts, and for values that a key is to act on."""
         await super().ready_for(event)
         mounting, self._mounting = self._mounting, None
         if mounting is not None:
             with suppress(WorkerError):
                 await mounting.wait()
+        pane = self.pane if self.keys_in_pane else None
+        if pane is not None and self._acts_on_values(event):
+            await pane.counted(COUNTED_S)
+
+    def _acts_on_values(self, event: Typed) -> bool:
+        if not isinstance(event, events.Key) or isinstance(self.focused, Prompt):
+            return False
+        bound = self.active_bindings.get(event.key)
+        action = actions.BY_ID.get(bound.binding.id or "") if bound is not None else None
+        return action is not None and action.scope == "pane" and action.verb != "close"
 
     def close_pane(self) -> None:
         """Close the pane and give the keys back to the table."""
@@ -177,7 +195,7 @@ class FilteredScreen(TabScreen):
         if pane is None or not pane.is_open:
             return
         pane.close()
-        self.remove_class("-pane")
+        self.flag("-pane", False, self.query_one("#list"))
         self.bar.keep()
         self.table.focus()
 
@@ -302,7 +320,7 @@ class FilteredScreen(TabScreen):
         """Return what a filter left out, or that a typed one does not hold, or one to take over."""
         chosen = self.bar.chosen
         if self.bar.has_mistake:
-            return [Part(draw.cell(f"shown: {chosen.text if chosen else 'all'}", "warn"), 1)]
+            return [Part(draw.cell(f"in force: {chosen.text if chosen else 'none'}", "warn"), 1)]
         if chosen is not None and self.MODE == "tasks":
             words = f"of {len(self.session.tasks):,} live tasks; history not searched (2)"
             return [Part(draw.cell(words, "muted"), 3)]

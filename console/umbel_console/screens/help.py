@@ -20,7 +20,9 @@ from umbel_console.widgets.overlay import Overlay
 from umbel_console.widgets.prompt import Prompt
 from umbel_console.widgets.scroll_keys import SCROLL_KEYS
 
-WIDTH = 84
+WIDTH = 86
+FRAME = 7
+"""Cells of the box that its border, its margins and the scrollbar take."""
 FILTERS = (
     ("state:FAILURE,LOST", "one of these states"),
     ("name:billing.* queue:high", "both; * stands for anything"),
@@ -153,7 +155,8 @@ class HelpScreen(Overlay[None]):
     def _row(self, left: str, right: str, width: int = 10) -> Text:
         draw = self._session.draw()
         row = draw.empty().append_text(draw.cell(f"  {left:<{width}} ", "accent"))
-        room = max(20, min(WIDTH, self.app.size.width * 96 // 100) - 5 - width - 3)
+        box = min(WIDTH, self.app.size.width * 96 // 100)
+        room = max(20, box - FRAME - width - 3)
         lines = textwrap.wrap(right, room) or [""]
         indent = "\n" + " " * (width + 3)
         return row.append(indent.join(lines), draw.muted).append("\n")

@@ -21,12 +21,14 @@ from umbel_console import actions
 from umbel_console.actions import Situation
 from umbel_console.render.context import DrawContext
 from umbel_console.render.line import Part
-from umbel_console.render.time import moment
+from umbel_console.render.time import coarse, moment
+from umbel_console.render.words import told_since
 from umbel_console.screens import task_columns
 from umbel_console.screens.sort_menu import cycled
 from umbel_console.screens.task_list import TaskListScreen
 from umbel_console.services import Export, History, Order, Page, Total
 from umbel_console.session import Session
+from umbel_console.stores.outage import Outage
 from umbel_console.turnstile import Typed
 from umbel_console.widgets.columns import Column
 from umbel_console.widgets.filter_bar import FilterBar
@@ -40,6 +42,8 @@ MOST_GAPS = 5
 """Most gaps drawn on one page; the line below them says how many more there are."""
 TYPING_S = 0.15
 """How long one must not type before the database is searched."""
+COUNT_EVERY_S = 30.0
+"""How often the total and the histogram are brought up to date at least."""
 NEWEST_EVERY_S = 5.0
 """How often the newest page is read again while one looks at its top."""
 
@@ -90,9 +94,12 @@ class HistoryScreen(TaskListScreen):
         self._page: Page | None = None
         self._at: Any = None
         self._total: Total | None = None
+        self._counted_at = 0.0
+        self._counts_again = False
+        """The total is of before the operator asked for everything again."""
         self._number = 1
         self._took_s: float | None = None
-        self._problem: str | None = None
+        self._outage = Outage()
         self._reading: Worker[None] | None = None
         self._read_at = 0.0
         self._more_gaps = 0
@@ -136,8 +143,13 @@ class HistoryScreen(TaskListScreen):
         if self._is_awaited or (self._reading is not None and not self._reading.is_finished):
             return
         is_due = time.monotonic() - self._read_at >= NEWEST_EVERY_S
-        is_first = self._page is None and self._problem is None
-        if is_first or (is_due and self._at is None and self.table.view.follows):
+        is_first = self._page is None and self._outage.problem is None
+        history = self.session.history
+        is_old = time.monotonic() - self._counted_at >= COUNT_EVERY_S
+        if is_old and self._total is not None and history is not None:
+            self._count_matches(history)
+        is_newest = self._at is None and self.table.view.follows
+        if is_first or (is_due and (is_newest or self._outage.problem is not None)):
             self._ask(self._at, self._number)
 
     def on_resize(self, event: events.Resize) -> None:
@@ -206,15 +218,29 @@ class HistoryScreen(TaskListScreen):
             self._took_s = self.session.clock() - started
             self._show(page, gaps, at, number, cursor_at_end)
             self._is_there.set()
-            if self._total is None or at is None:
+            if self._total is None or at is None or self._counts_again:
+                self._counted_at = time.monotonic()
                 self._total = await history.total(chosen, now)
+                self._counts_again = False
                 await self._draw_histogram(history, now)
-            self._problem = None
+            self._outage.note(None, self.session.clock())
+            self.session.history_problem = None
         except UmbelError as error:
-            self._problem = str(error)
+            self._outage.note(str(error), self.session.clock())
             self._is_there.set()
         self.draw_status()
         self.table.tick()
+
+    @work(exclusive=True, group="count", exit_on_error=False)
+    async def _count_matches(self, history: History) -> None:
+        """Count again while one reads a page that stays as it is."""
+        self._counted_at = time.monotonic()
+        chosen, now = self.bar.chosen, self.session.clock()
+        with suppress(UmbelError):
+            total = await history.total(chosen, now)
+            if chosen is self.bar.chosen:
+                self._total = total
+                await self._draw_histogram(history, now)
 
     async def _draw_histogram(self, history: History, now: float) -> None:
         strip = self.query_one(HistogramStrip)
@@ -331,7 +357,7 @@ class HistoryScreen(TaskListScreen):
 
     def do_refresh(self) -> None:
         """Read the page again."""
-        self._total = None
+        self._counts_again = True
         self._ask(self._at, self._number)
         super().do_refresh()
 
@@ -339,8 +365,9 @@ class HistoryScreen(TaskListScreen):
 
     def _why_empty(self) -> str:
         session = self.session
-        if self._problem or session.history_problem:
-            return self._problem or session.history_problem or ""
+        why_not = self._told_since()
+        if why_not:
+            return why_not
         if session.history is None:
             return "Opening the database."
         if self._page is None:
@@ -354,8 +381,14 @@ class HistoryScreen(TaskListScreen):
         draw = self.session.draw()
         parts = []
         total = self._total
+        outage = self._outage_now
+        if outage.since is not None:
+            words = f" not read for {coarse(draw.now - outage.since)}, trying again"
+            parts.append(Part(draw.cell(words, "bad"), 0))
+        elif self._page is None:
+            parts.append(Part(draw.cell(" reading", "muted"), 0))
         if self._page is None:
-            return [Part(draw.cell(" reading", "muted"))]
+            return parts
         if total is not None:
             bound = "" if total.is_exact else "+"
             noun = "task" if total.count == 1 else "tasks"
@@ -390,8 +423,16 @@ class HistoryScreen(TaskListScreen):
 
     def problems(self) -> list[str]:
         """Return what is wrong now; a page that could not be read comes first."""
-        found = super().problems()
-        return [self._problem, *found] if self._problem else found
+        found, own = super().problems(), self._outage.problem
+        return [own, *(each for each in found if each != own)] if own else found
+
+    @property
+    def _outage_now(self) -> Outage:
+        """Of reading pages, or of opening the database before the first one."""
+        return self.session.history_outage if self._outage.problem is None else self._outage
+
+    def _told_since(self) -> str:
+        return told_since(self._outage_now, self.session.clock(), self.session.zone)
 
 
 def _key(row: Row) -> str:

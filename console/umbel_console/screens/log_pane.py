@@ -166,6 +166,8 @@ class LogPane(Vertical):
             reading.least,
             is_read=reading.window.is_read or session.history is None,
             has_stream=session.agents.has_stream,
+            kept_days=session.settings.log_days,
+            now=session.clock(),
             problem=reading.problem
             or (session.history is None and session.history_problem)
             or None,

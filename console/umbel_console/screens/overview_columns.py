@@ -97,15 +97,15 @@ PROBLEMS: tuple[Column[Problem], ...] = (
             .append_text(draw.cell(one.subject))
         ),
         width=14,
-        flex=1,
-        most=24,
+        flex=2,
+        most=40,
     ),
     Column(
         key="problem",
         label="PROBLEM",
         render=lambda one, draw, width: draw.cell(one.sentence, one.weight),
         width=24,
-        flex=6,
+        flex=5,
     ),
 )
 

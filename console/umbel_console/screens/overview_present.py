@@ -23,17 +23,23 @@ def present(session: Session) -> Present:
         if record.status in WORKING and record.concurrency is not None
     ]
     ages = [
-        queue.oldest_age_s for queue in queues if queue.ready and queue.oldest_age_s is not None
+        (queue.oldest_age_s, not session.queues.saw_oldest_come(queue))
+        for queue in queues
+        if queue.ready and queue.oldest_age_s is not None
     ]
+    oldest_s, is_least = max(ages, default=(None, False))
+    fresh = session.freshness
     return Present(
         waiting=sum(queue.ready for queue in queues) if told else None,
         read_at=session.queues.read_at,
-        active=session.tasks.counts[Section.ACTIVE],
+        active=session.tasks.counts[Section.ACTIVE] if fresh.was_live else None,
+        as_of=None if fresh.state == "live" else fresh.since,
         slots=sum(slots) if slots else None,
         workers_online=session.workers.online(),
         workers_known=len(workers),
-        oldest_s=max(ages, default=None),
-        events_rate=session.freshness.rate if session.freshness.state == "live" else None,
+        oldest_s=oldest_s,
+        oldest_is_least=is_least,
+        events_rate=fresh.rate if fresh.state == "live" else None,
     )
 
 

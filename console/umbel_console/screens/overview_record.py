@@ -10,8 +10,10 @@ from umbel_backend.errors import UmbelError
 from umbel_console.render.context import DrawContext
 from umbel_console.render.line import Part
 from umbel_console.render.time import coarse
+from umbel_console.render.words import told_since
 from umbel_console.services import History
 from umbel_console.session import Session
+from umbel_console.stores.outage import Outage
 from umbel_console.stores.overview import RANGES, Range, Reading
 
 READ_EVERY_S = 5.0
@@ -35,10 +37,14 @@ class OverviewRecord:
         self.reading: Reading | None = None
         """None until the first one has come."""
         self._read_range: Range | None = None
-        self.problem: str | None = None
-        """Why the last attempt to read failed."""
+        self._outage = Outage()
         self._is_busy = False
         self._due = 0.0
+
+    @property
+    def problem(self) -> str | None:
+        """Why the last attempt to read failed."""
+        return self._outage.problem
 
     @property
     def is_due(self) -> bool:
@@ -66,15 +72,17 @@ class OverviewRecord:
 
     async def read(self, history: History) -> None:
         """Read the chosen range; one that fails leaves what was read before."""
-        chosen, now = self.range, self._session.clock()
+        session, chosen = self._session, self.range
+        now = session.clock()
         self._is_busy = True
         began = time.monotonic()
         try:
             reading = await history.overview(chosen, now)
-            self.problem = None
+            self._outage.note(None, now)
+            session.history_problem = None
             self.reading, self._read_range = reading, chosen
         except UmbelError as error:
-            self.problem = str(error)
+            self._outage.note(str(error), session.clock())
         finally:
             self._is_busy = False
             took_s = time.monotonic() - began
@@ -106,8 +114,9 @@ class OverviewRecord:
         session = self._session
         if self.reading is not None and not self.reading.is_empty:
             return None
-        if self.problem or session.history_problem:
-            return self.problem or session.history_problem
+        outage = session.history_outage if self.problem is None else self._outage
+        if outage.problem is not None:
+            return told_since(outage, session.clock(), session.zone)
         if session.history is None:
             return "Opening the database."
         if self.reading is None:

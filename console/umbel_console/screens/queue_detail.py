@@ -107,7 +107,9 @@ class QueueDetailScreen(RecordScreen):
         queues = self.session.queues
         self.query_one("#about", Line).show(drawing.title(self.key, record, self.window.told, draw))
         warnings = [] if record is None else queues.warnings(record, now)
-        self.show_block("facts", drawing.facts(record, warnings, draw, self.inside))
+        least = record is not None and not queues.saw_oldest_come(record)
+        facts = drawing.facts(record, warnings, draw, self.inside, at_least=least)
+        self.show_block("facts", facts)
         values = queues.trend(self.key, now, TREND_SLICES)
         self.show_block("charts", drawing.trend(values, draw, self.inside))
 

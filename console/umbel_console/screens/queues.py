@@ -1,12 +1,16 @@
-"""Queues: how full they are and who consumes, as the broker tells. Read only."""
+"""Queues: how full they are and who consumes, as the broker tells; whole queues are paused and purged."""
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual import work
+from textual.binding import BindingType
 from textual.screen import Screen
 
 from umbel_backend.errors import UmbelError
 from umbel_backend.records import QueueRecord
+from umbel_console import actions
 from umbel_console.render import queue as cells
 from umbel_console.render.charts import sparkline
 from umbel_console.render.context import DrawContext
@@ -27,6 +31,8 @@ from umbel_console.widgets.columns import Column
 from umbel_console.widgets.record_table import RecordTable
 
 SLICES = 12
+FIRST_READING_S = 10.0
+"""How long after the connection the first reading of queues has surely come, if there are any."""
 
 
 def _level(level: str, label: str, rank: int) -> Column[QueueRecord]:
@@ -73,7 +79,14 @@ def columns(queues: QueueStore) -> tuple[Column[QueueRecord], ...]:
         measure("in", "IN/s", 6, lambda queue: queue.in_rate, cells.rate_cell, rank=11),
         measure("out", "OUT/s", 6, lambda queue: queue.out_rate, cells.rate_cell, rank=12),
         figure(
-            "oldest", "OLDEST", 7, cells.oldest_cell, rank=3, by=lambda queue: queue.oldest_age_s
+            "oldest",
+            "OLDEST",
+            7,
+            lambda queue, draw: cells.oldest_cell(
+                queue, draw, at_least=not queues.saw_oldest_come(queue)
+            ),
+            rank=3,
+            by=lambda queue: queue.oldest_age_s,
         ),
         figure("drain", "DRAIN", 5, cells.drain_cell, rank=4),
         figure(
@@ -108,7 +121,9 @@ class QueuesScreen(NarrowedListScreen):
     """The queues."""
 
     MODE = "queues"
+    SCOPES = ("app", "screen", "queues", "table")
     FIELDS = ("queue",)
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("queues")]
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -123,6 +138,18 @@ class QueuesScreen(NarrowedListScreen):
             moment=lambda record, now: (record.read_at, self.session.queues.trends_read),
             empty=self._why_empty,
         )
+
+    def do_pause(self) -> None:
+        """Ask whether to pause the queue under the cursor, or to resume it."""
+        from umbel_console.screens.queue_acts import pause_or_resume
+
+        pause_or_resume(self, self.table.record)
+
+    def do_purge(self) -> None:
+        """Ask whether to delete all that waits in the queue under the cursor."""
+        from umbel_console.screens.queue_acts import purge
+
+        purge(self, self.table.record)
 
     def all_records(self) -> list[QueueRecord]:
         """Return the queues."""
@@ -162,7 +189,7 @@ class QueuesScreen(NarrowedListScreen):
         """Tell how many there are, how many need a look, and how old the figures are."""
         queues, now = self.session.queues, self.session.clock()
         if queues.read_at is None:
-            return "queues not read yet"
+            return "no queue found" if self._found_none else "queues not read yet"
         records = queues.records()
         ready = sum(record.ready for record in records)
         words = f"{counted(len(records), 'queue')}, {counted(ready, 'message')} ready"
@@ -178,5 +205,15 @@ class QueuesScreen(NarrowedListScreen):
             if self.session.problems():
                 # What is wrong stands below the table already.
                 return "Queues show here once the broker answers."
-            return "Asking the broker for its queues."
-        return "The broker knows no queues. One shows here when a worker consumes from it."
+            if not self._found_none:
+                return "Asking the broker for its queues."
+        return (
+            "No queue was found. One shows here when a worker consumes from it or a message waits."
+        )
+
+    @property
+    def _found_none(self) -> bool:
+        """Whether the broker was there long enough to be asked, and no queue came of it."""
+        fresh = self.session.freshness
+        lasts_s = 0.0 if fresh.since is None else self.session.clock() - fresh.since
+        return fresh.state == "live" and lasts_s >= FIRST_READING_S

@@ -18,7 +18,7 @@ from umbel_console.actions import Situation
 from umbel_console.render.header import header_line
 from umbel_console.render.line import Part
 from umbel_console.render.text import width_of
-from umbel_console.screens.frame_lines import footer_parts, tab_parts
+from umbel_console.screens.frame_lines import TABS, footer_parts, tab_parts
 from umbel_console.screens.typed_commands import TypedCommands
 from umbel_console.session import Session
 from umbel_console.turnstile import Typed
@@ -28,6 +28,10 @@ from umbel_console.widgets.record_table import RecordTable
 from umbel_console.widgets.span_update import SpanDisplay
 
 HEADER_EVERY_S = 1.0
+LATE_S = 0.05
+"""When after a screen was shown its unseen parts are mounted; a key that comes before mounts them."""
+PROBLEM_ROWS = 3
+"""Rows that what is wrong may take where the status line has no room for it."""
 SAID_S = 6.0
 """How long the status line keeps a sentence said to the operator."""
 
@@ -49,7 +53,7 @@ class TabScreen(TypedCommands):
     TabScreen { layout: vertical; }
     TabScreen #body { height: 1fr; }
     TabScreen #footer { margin: 0; }
-    TabScreen #problem { height: auto; max-height: 3; padding: 0 1; display: none; }
+    TabScreen #problem { height: auto; padding: 0 1; display: none; }
     """
 
     def __init__(self, session: Session) -> None:
@@ -60,7 +64,8 @@ class TabScreen(TypedCommands):
         self._said: tuple[str, str, float] | None = None
         self._look: object = None
         self._news: object = None
-        self._problem_shown = ""
+        self._notes: dict[str, str] | None = None
+        self._problem_shown: tuple[str, int] | None = None
         self._completing = asyncio.Lock()
         self._is_complete = False
 
@@ -132,10 +137,13 @@ class TabScreen(TypedCommands):
         """Draw the first frame and give the table the keys."""
         self.restore_columns()
         self.table.focus()
-        self.redraw()
+        if self.is_current:
+            self.redraw()
 
     def on_screen_resume(self) -> None:
-        """Start the clock; a screen that is not shown does no work."""
+        """Start the clock; a screen that is not shown does no work, one mounted unseen neither."""
+        if not self.is_current:
+            return
         if self._look is not self.session.palette:
             self.redraw()
         self._bring_up_to_date()
@@ -143,7 +151,7 @@ class TabScreen(TypedCommands):
             self._clock = self.set_interval(self._usual_s, self._tick)
         else:
             self._clock.resume()
-        self.call_after_refresh(self.complete)
+        self.set_timer(LATE_S, self.complete)
 
     def on_screen_suspend(self) -> None:
         """Stop the clock."""
@@ -161,14 +169,20 @@ class TabScreen(TypedCommands):
     def redraw(self) -> None:
         """Draw everything anew, in the present colours."""
         self._look = self.session.palette
-        self._problem_shown = ""
+        self._problem_shown = None
         self._draw_frame()
         for bar in self.query(FilterBar):
             bar.redraw()
         self.refresh_body()
         self.table.redraw()
 
+    def is_still(self) -> bool:
+        """Whether nothing of what is shown can have changed since this was asked last."""
+        return False
+
     def _tick(self) -> None:
+        if self.is_still():
+            return
         if not isinstance(self.app, SpanDisplay) or self.app.pace.due(self._usual_s):
             self._bring_up_to_date()
 
@@ -183,7 +197,9 @@ class TabScreen(TypedCommands):
         if news != self._news or time.monotonic() - self._header_at >= HEADER_EVERY_S:
             self._news = news
             self._draw_frame()
+        session.runs.look(session.clock())
         self.refresh_body()
+        self._draw_tabs()
         self.draw_status()
 
     @property
@@ -196,16 +212,26 @@ class TabScreen(TypedCommands):
         width = self.size.width
         header = self.query_one("#header", Line)
         header.show([Part(header_line(self.session.header(), draw, width))])
-        self.query_one("#tabs", Line).show(tab_parts(self.MODE, self.tab_note, self.session.draw()))
+        self._notes = None
+        self._draw_tabs()
         self.query_one("#footer", Line).show(self._footer())
         self.draw_status()
+
+    def _draw_tabs(self) -> None:
+        """Draw the tabs if a figure in them is another one: it must agree with the screen below."""
+        notes = {mode: self.tab_note(mode) for mode, _, _ in TABS}
+        if notes != self._notes:
+            self._notes = notes
+            parts = tab_parts(self.MODE, self.tab_note, self.session.draw(), self.size.width)
+            self.query_one("#tabs", Line).show(parts)
 
     def tab_note(self, mode: str) -> str:
         """Return the figure behind a tab's title."""
         session = self.session
         if mode == "tasks":
-            active = session.tasks.counts
-            return f"{sum(n for section, n in active.items() if section != 'Completed'):,}"
+            counts = session.tasks.counts
+            open_now = sum(n for section, n in counts.items() if section != "Completed")
+            return f"{open_now:,}" if open_now or session.freshness.was_live else ""
         if mode == "workers":
             return str(len(session.workers) or "")
         if mode == "queues":
@@ -230,6 +256,11 @@ class TabScreen(TypedCommands):
             parts = [Part(draw.cell(f" {self._said[0]}", self._said[1]), 1)]
         else:
             parts = self.status_parts()
+        run = self.session.runs.to_tell()
+        if run is not None:
+            words = f"{run.sentence()}, o shows "
+            role = "running" if not run.is_over else "good" if run.is_well else "warn"
+            parts.append(Part(draw.cell(words, role), 1, right=True))
         slow = self.app.pace.words(self._usual_s) if isinstance(self.app, SpanDisplay) else ""
         if slow:
             parts.append(Part(draw.cell(f"{slow} ", "warn"), 1, right=True))
@@ -248,14 +279,18 @@ class TabScreen(TypedCommands):
 
     def _show_problem(self, sentence: str) -> None:
         """Show a sentence that the status line has no room for, above it, wrapped."""
-        if sentence == self._problem_shown:
+        shown = sentence, self.size.width
+        if shown == self._problem_shown:
             return
-        self._problem_shown = sentence
+        self._problem_shown = shown
         line = self.query_one("#problem", Static)
-        words = self.session.draw().cell(sentence, "bad")
-        words.no_wrap = False
-        line.update(words)
         line.display = bool(sentence)
+        if sentence:
+            from umbel_console.render.prose import paragraph, wrapped
+
+            draw = self.session.draw()
+            words = draw.cell(sentence, "bad")
+            line.update(paragraph(wrapped(words, self.size.width - 2, PROBLEM_ROWS, draw)))
 
     def problems(self) -> list[str]:
         """Return what is wrong now, the worst first."""
@@ -278,6 +313,10 @@ class TabScreen(TypedCommands):
         self._said = None
         if action.scope == "table":
             getattr(self.table, f"action_{action.verb}")()
+        elif action.on_tasks:
+            from umbel_console.screens.task_acts import begin
+
+            begin(self, action.verb)
         elif action.scope == "app" and action.verb != "command_bar":
             self.post_message(self.Asked(action.verb))
         else:
@@ -305,6 +344,15 @@ class TabScreen(TypedCommands):
         """Ask everything again."""
         self.post_message(self.Asked("ask_again"))
         self.say("Asking broker, workers and database again.")
+
+    def on_key(self, event: events.Key) -> None:
+        """Say so where a key does nothing; it comes by here before the bindings are looked at."""
+        if any(event.key in found.key_to_bindings for _, found in self._binding_chain):
+            return
+        from umbel_console.screens.stray_keys import of_no_use
+
+        shown = event.character if event.is_printable and event.character else event.key
+        self.say(of_no_use(event.key, shown, self.session.settings.key_map), "warn")
 
     # Messages
 

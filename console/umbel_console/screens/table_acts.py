@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual.screen import Screen
-
 from umbel_backend.records import TaskRecord
 from umbel_console.session import Session
 from umbel_console.widgets.filter_bar import FilterBar
 from umbel_console.widgets.record_table import RecordTable
+from umbel_console.widgets.thrifty_screen import ThriftyScreen
 
 if TYPE_CHECKING:
     # Loaded with the first filter: the first frame has none.
     from umbel_backend.filters import Filter
 
 
-class TableActs(Screen[None]):
+class TableActs(ThriftyScreen[None]):
     """The part of a tab that acts on its table; the menus are loaded when they are first opened."""
 
     MODE: ClassVar[str] = ""

@@ -81,7 +81,7 @@ WORKER = Column(
     render=plain(cells.worker_cell),
     width=10,
     flex=1,
-    most=20,
+    most=36,
     rank=6,
     sort_key=_text(lambda record: record.worker),
 )
@@ -91,7 +91,7 @@ QUEUE = Column(
     render=plain(cells.queue_cell),
     width=8,
     flex=1,
-    most=14,
+    most=28,
     rank=4,
     sort_key=_text(lambda record: record.queue),
 )

@@ -103,7 +103,7 @@ def head(known: Known, draw: DrawContext, width: int, most: int) -> list[Text]:
             above.append(line)
     facts = detail.facts(record, draw, width)
     problem = detail.problem(record, draw, width)
-    below = [*facts, *([] if problem is None else [problem])]
+    below = [*facts, *problem]
     room = most - len(above) - len(below)
     earlier = timeline.attempts_line(record, draw, width)
     if len(earlier) <= (min(room, 1) if compact else max(room, 0)):

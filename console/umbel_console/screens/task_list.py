@@ -83,6 +83,12 @@ class TaskListScreen(FilteredScreen):
             self.table.action_open()
         self._show_detail(record.id)
 
+    def do_family(self) -> None:
+        """Open the task under the cursor at its family."""
+        self.do_open()
+        if self.open_detail is not None:
+            self.open_detail.show_part("Family")
+
     def do_compare(self) -> None:
         """Put two marked tasks side by side, or the marked one and the one under the cursor."""
         from umbel_console.screens.compare import CompareScreen, to_compare
@@ -116,7 +122,7 @@ class TaskListScreen(FilteredScreen):
         """Close the detail, if it is open."""
         if self.open_detail is not None:
             self.open_detail.close()
-            self.remove_class("-detail")
+            self.flag_detail(False)
 
     def on_record_table_opened(self, event: RecordTable.Opened) -> None:
         """Show the detail beside the table, or over it where there is no room."""
@@ -124,7 +130,7 @@ class TaskListScreen(FilteredScreen):
 
     def _show_detail(self, task_id: str) -> None:
         if self._detail is not None:
-            self.add_class("-detail")
+            self.flag_detail(True)
             self._detail.open(task_id, self.task_under_cursor)
             self._detail.focus()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from operator import attrgetter
 from typing import ClassVar
 
@@ -38,6 +39,7 @@ class TasksScreen(TaskListScreen):
         self._selection = Selection(session.tasks)
         self._section: Section | None = None
         self._sort: Sort | None = None
+        self._seen: object = None
 
     def compose_table(self) -> RecordTable[TaskRecord]:
         """Make the live table."""
@@ -54,6 +56,19 @@ class TasksScreen(TaskListScreen):
         self.table.show(self._selection.rows(self.session.clock()))
         self._draw_sections()
         self.look_at_detail()
+
+    def is_still(self) -> bool:
+        """Whether nothing runs and nothing was heard; then once a second is often enough."""
+        session, before = self.session, self._seen
+        self._seen = (
+            session.tasks.revision,
+            session.recorder,
+            session.opening,
+            session.cluster_problem,
+            int(time.monotonic()),
+        )
+        runs = session.tasks.counts[Section.ACTIVE] or session.runs.under_way
+        return self._seen == before and not runs and self.open_detail is None
 
     # Narrowing and ordering
 
@@ -128,7 +143,9 @@ class TasksScreen(TaskListScreen):
             word.append_text(
                 draw.cell(f"{section.value} ", "accent" if here else "muted", bold=here)
             )
-            word.append_text(draw.cell(f"{counts[section]:,}", "foreground", bold=here))
+            is_known = counts[section] or self.session.freshness.was_live
+            count = draw.cell(f"{counts[section]:,}", bold=here) if is_known else draw.nothing()
+            word.append_text(count)
             if section is Section.COMPLETED:
                 word.append(" ")
             parts.append(Part(word, 0 if here else 3, right=True))

@@ -28,7 +28,7 @@ REMEMBERED_S = 86_400.0
 READ_EVERY_S = 10.0
 
 COLUMNS: tuple[Column[WorkerRecord], ...] = (
-    name_column("worker", "WORKER", lambda worker: worker.hostname, width=16, most=36),
+    name_column("worker", "WORKER", lambda worker: worker.hostname, width=16, most=48),
     state_column("status", cells.status_cell, tuple(cells.LOOKS), lambda worker: worker.status),
     figure("busy", "BUSY", 6, cells.load_cell, rank=0, by=lambda worker: worker.active),
     measure("reserved", "RESERVED", 8, lambda worker: worker.reserved, cells.number_cell, rank=6),

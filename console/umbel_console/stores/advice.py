@@ -20,6 +20,8 @@ TIGHT_PERCENT = 85
 """From here on waiting times rise steeply with every bit of load more."""
 FREE_SHARE = 0.8
 """A group that uses less of its slots than this has free ones."""
+BACKLOG_S = 10.0
+"""So many seconds of what comes in must wait to be called a backlog."""
 GROWN = 5
 """Messages a queue must grow by over `MEASURED_S` to be called growing."""
 
@@ -176,20 +178,20 @@ def _judge(group: _Group, workers: Sequence[WorkerRecord]) -> Advice | None:
 def _growing(group: _Group, growth: float, slots: int) -> Advice:
     grown = rounded_rate(growth)
     grows = f"{group.name} {group.verb('grows', 'grow')} by {grown:g}/s"
-    busy = "not known" if group.busy is None else str(group.busy)
+    busy = "not known" if group.busy is None else f"{group.busy:,}"
     if group.runtime_s is None:
         why = "how many slots that needs is not known, for no task of it ended lately"
         return Advice(
             verdict=Verdict.UNKNOWN,
             queues=group.queues,
-            sentence=f"{grows}; {why} (now {slots}, busy {busy})",
+            sentence=f"{grows}; {why} (now {slots:,}, busy {busy})",
         )
     runtime_s = rounded_runtime(group.runtime_s)
     if _has_free_slots(group, growth, group.runtime_s, slots):
         return Advice(
             verdict=Verdict.HELD_UP,
             queues=group.queues,
-            sentence=f"{grows} although {slots - (group.busy or 0)} of {slots} slots are free:"
+            sentence=f"{grows} although {slots - (group.busy or 0)} of {slots:,} slots are free:"
             " look at rate limits, prefetched and ETA tasks before adding slots",
         )
     more = max(1, math.ceil(round(grown * runtime_s, 9)))
@@ -198,7 +200,7 @@ def _growing(group: _Group, growth: float, slots: int) -> Advice:
         verdict=Verdict.MORE,
         queues=group.queues,
         sentence=f"{grows}; at {runtime_s:g} s a task that needs {more} more {noun}"
-        f" (now {slots}, busy {busy})",
+        f" (now {slots:,}, busy {busy})",
         more_slots=more,
     )
 
@@ -214,20 +216,22 @@ def _has_free_slots(group: _Group, growth: float, runtime_s: float, slots: int) 
 
 def _steady(group: _Group, growth: float, slots: int) -> Advice:
     drains = ""
-    if growth < 0 and group.ready and -growth * MEASURED_S >= GROWN:
+    # A burst of some seconds is gone before one has read how long it takes.
+    is_backlog = group.ready >= BACKLOG_S * (group.in_rate or 0.0)
+    if is_backlog and growth < 0 and group.ready and -growth * MEASURED_S >= GROWN:
         drains = f"; the {group.ready:,} waiting are gone in {_about(group.ready / -growth)}"
     if group.in_rate is None or (group.in_rate > 0 and group.runtime_s is None):
         unknown = "how much comes in" if group.in_rate is None else "how long its tasks take"
-        busy = "not known" if group.busy is None else str(group.busy)
+        busy = "not known" if group.busy is None else f"{group.busy:,}"
         return Advice(
             verdict=Verdict.UNKNOWN,
             queues=group.queues,
-            sentence=f"{group.name} {group.verb('does', 'do')} not grow (slots {slots},"
+            sentence=f"{group.name} {group.verb('does', 'do')} not grow (slots {slots:,},"
             f" busy {busy}), but {unknown} is not measured{drains}",
         )
     rate = rounded_rate(group.in_rate)
     if not rate:
-        sentence = f"Enough: nothing comes in for {group.name} (slots {slots}){drains}"
+        sentence = f"Enough: nothing comes in for {group.name} (slots {slots:,}){drains}"
         return Advice(verdict=Verdict.ENOUGH, queues=group.queues, sentence=sentence)
     runtime_s = rounded_runtime(group.runtime_s or 0.0)
     needed = round(rate * runtime_s, 2 if rate * runtime_s < 1 else 1)
@@ -240,7 +244,7 @@ def _steady(group: _Group, growth: float, slots: int) -> Advice:
         return Advice(
             verdict=Verdict.TIGHT,
             queues=group.queues,
-            sentence=f"{sum_} {slots} slots busy: {more} more {noun} would hold it,"
+            sentence=f"{sum_} {slots:,} slots busy: {more} more {noun} would hold it,"
             f" though nothing grows now{drains}",
             more_slots=more,
         )
@@ -249,7 +253,7 @@ def _steady(group: _Group, growth: float, slots: int) -> Advice:
     return Advice(
         verdict=Verdict.TIGHT if tight else Verdict.ENOUGH,
         queues=group.queues,
-        sentence=f"{'Barely enough' if tight else 'Enough'}: {sum_} {slots} slots busy"
+        sentence=f"{'Barely enough' if tight else 'Enough'}: {sum_} {slots:,} slots busy"
         f" ({percent} %){drains}",
     )
 

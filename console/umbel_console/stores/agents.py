@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,6 @@ from umbel_backend.records import WorkerRecord
 if TYPE_CHECKING:
     # They come with the reader, which the first frame does without.
     from umbel_backend.events.agent_stream_door import Announcement, WorkerVitals
-    from umbel_backend.events.model import Event
 
 POINTS = 180
 """Samples kept of each worker: half an hour of them."""
@@ -83,28 +81,3 @@ def _with_vitals(vitals: WorkerVitals, record: WorkerRecord) -> WorkerRecord:
 
 def _with_agent(told: Announcement | None, record: WorkerRecord) -> WorkerRecord:
     return with_announcement(record, told)
-
-
-def counted(events: Iterable[Event], records: Callable[[str], WorkerRecord | None]) -> Completions:
-    """Return what ends told by agents add to the counts of workers whose events are off.
-
-    Where task events are on, the same ends are counted as they tell them.
-    """
-    found: dict[str, list[Event]] = {}
-    for event in events:
-        if event.type in ("task-succeeded", "task-failed") and event.hostname:
-            record = records(event.hostname)
-            if record is not None and not record.task_events:
-                found.setdefault(event.hostname, []).append(event)
-    return {hostname: partial(_with_ends, ends) for hostname, ends in found.items()}
-
-
-def _with_ends(ends: Sequence[Event], record: WorkerRecord) -> WorkerRecord:
-    new = copy(record)
-    for event in ends:
-        if event.type == "task-failed":
-            new.failed += 1
-        else:
-            new.succeeded += 1
-            new.runtime_total_s += event.runtime or 0.0
-    return new

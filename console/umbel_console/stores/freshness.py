@@ -24,6 +24,8 @@ class Freshness:
         self.state: str = "connecting"
         self.since: float | None = None
         self.problem: str | None = None
+        self.was_live = False
+        """Events could be heard at some time; before that nothing of the present is known."""
         self.last_event_at: float | None = None
         self.received = 0
         self.seen = 0
@@ -39,6 +41,7 @@ class Freshness:
     def look(self, status: CaptureStatus, now: float) -> None:
         """Take over ``status``; to be called about once a second."""
         self.state = status.state
+        self.was_live = self.was_live or self.state == "live"
         self.since = status.since
         self.problem = status.problem
         self.last_event_at = status.last_event_at

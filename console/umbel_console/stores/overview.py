@@ -210,12 +210,17 @@ class Present:
     """Messages ready in all queues; None until the broker told."""
     read_at: float | None = None
     """When the broker was last asked with success."""
-    active: int = 0
+    active: int | None = None
+    """Tasks that run; None until workers were heard."""
+    as_of: float | None = None
+    """When workers were last heard, while they are not; None while they are."""
     slots: int | None = None
     """Tasks the workers that work can run at once; None while none told."""
     workers_online: int = 0
     workers_known: int = 0
     oldest_s: float | None = None
     """How long the oldest of the messages that run next has waited; None while none waits."""
+    oldest_is_least: bool = False
+    """It was there before this console looked, so that it may have waited longer."""
     events_rate: float | None = None
     """Events a second; None while no event path is open."""

@@ -109,6 +109,9 @@ def _of_worker(worker: WorkerRecord, now: float) -> Problem | None:
         if quiet_s is None or quiet_s > GONE_S:
             return None
         return Problem(key, "bad", name, f"worker went away without a word{heard}", "workers")
+    if worker.is_doubled(now):
+        words = "two workers call themselves so; give each a name of its own (-n)"
+        return Problem(key, "warn", name, words, "workers")
     if worker.status != "offline" and worker.task_events is False:
         return Problem(key, "warn", name, "worker sends no task events", "workers")
     return None

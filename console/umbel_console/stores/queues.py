@@ -17,6 +17,8 @@ GROWTH_S = 300.0
 OLD_S = 300.0
 """From this age of the message that runs next a queue is called old."""
 _POINTS = int(TREND_S / TREND_EVERY_S) + 1
+SURE_S = 1.0
+"""What was first seen so soon after the first reading may have been there before."""
 
 
 class QueueStore:
@@ -26,6 +28,7 @@ class QueueStore:
         self._records: dict[str, QueueRecord] = {}
         self._trends: dict[str, deque[tuple[float, int]]] = {}
         self._warned: dict[str, tuple[QueueRecord, list[str]]] = {}
+        self._first_read: dict[str, float] = {}
         self.revision = 0
         self.read_at: float | None = None
         """When the broker was last asked with success."""
@@ -54,12 +57,22 @@ class QueueStore:
         self.read_at, self.problem = read_at, None
         self.revision += 1
         for record in self._records.values():
+            self._first_read.setdefault(record.name, record.read_at)
             trend = self._trends.setdefault(record.name, deque(maxlen=_POINTS))
             if not trend or record.read_at - trend[-1][0] >= TREND_EVERY_S:
                 trend.append((record.read_at, record.ready))
         if len(self._trends) > 2 * len(self._records) + 100:
             self._trends = {name: self._trends[name] for name in self._records}
+            self._first_read = {name: self._first_read[name] for name in self._records}
             self._warned.clear()
+
+    def saw_oldest_come(self, record: QueueRecord) -> bool:
+        """Whether the message that runs next came while this console looked at the queue.
+
+        Else it may be older than ``oldest_age_s`` tells.
+        """
+        first, age_s = self._first_read.get(record.name), record.oldest_age_s
+        return first is not None and age_s is not None and record.read_at - age_s > first + SURE_S
 
     def remember(self, trends: Mapping[str, Sequence[tuple[float, int]]]) -> None:
         """Put before what this console saw what was recorded earlier."""

@@ -83,6 +83,11 @@ class TaskStore:
         """Return the record with ``task_id`` if it is held."""
         return self._records.get(task_id)
 
+    def has_ended(self, task_id: str) -> bool:
+        """Whether a worker told the end of the task, as far as it is held here."""
+        record = self._records.get(task_id)
+        return record is not None and record.is_ready and record.state != states.LOST
+
     def records(self) -> Iterable[TaskRecord]:
         """Return all records, in no promised order."""
         return self._records.values()
@@ -91,12 +96,15 @@ class TaskStore:
         """Return tasks of which an end is expected, the oldest first."""
         return [self._records[task_id] for task_id in islice(self._open, limit)]
 
-    def apply(self, events: Iterable[Event], *, retold: bool = False) -> None:
+    def apply(
+        self, events: Iterable[Event], *, retold: bool = False, counted_since: float = 0.0
+    ) -> None:
         """Fold task events, in the order they arrived; others are passed over.
 
         Args:
             events: From the capture, or of the agents' stream.
             retold: They tell again, as agents do, what events tell too: they are not counted twice.
+            counted_since: What reached the broker before then is not taken from a queue now.
         """
         records = self._records
         for event in events:
@@ -105,7 +113,10 @@ class TaskStore:
                 continue
             old = records.get(task_id)
             new = fold(old, event)
-            if not retold:
+            is_news = old is None or event.at != old.received_at
+            if retold and is_news and event.type == "task-received":
+                is_news = new.received_at == event.at
+            if is_news and event.arrived_at >= counted_since:
                 self.taken.note(event, new)
             if event.type == "umbel-progress" and new.progress is not None and not new.is_ready:
                 self.paces.note(task_id, event.at, new.progress)

@@ -37,11 +37,13 @@ class TracedTasks(TaskStore):
         """Return the last events of the followed task, at most `MOST_EVENTS`, the oldest first."""
         return list(self._seen)
 
-    def apply(self, events: Iterable[Event], *, retold: bool = False) -> None:
+    def apply(
+        self, events: Iterable[Event], *, retold: bool = False, counted_since: float = 0.0
+    ) -> None:
         """Fold task events, in the order they arrived; others are passed over."""
         if self._followed is not None:
             events = list(events)
             mine = [event for event in events if event.id == self._followed]
             self._seen.extend(mine)
             self.seen_count += len(mine)
-        super().apply(events, retold=retold)
+        super().apply(events, retold=retold, counted_since=counted_since)

@@ -9,7 +9,7 @@ from copy import copy
 
 from msgspec import Struct
 
-from umbel_backend.events.fold_workers import LATE_AFTER_PERIODS, fold_worker, status_at
+from umbel_backend.events.fold_workers import ENDS, LATE_AFTER_PERIODS, fold_worker, status_at
 from umbel_backend.events.model import Event
 from umbel_backend.records import WorkerRecord, WorkerStatus
 
@@ -75,22 +75,37 @@ class WorkerStore:
         """Return how it stood since this console watches, oldest first, for half an hour."""
         return self._trends.get(hostname, ())
 
-    def apply(self, events: Iterable[Event]) -> None:
-        """Fold events that tell of their sender's health or of what it ran."""
+    def apply(
+        self,
+        events: Iterable[Event],
+        *,
+        has_ended: Callable[[str], bool] = lambda task_id: False,
+        retold: bool = False,
+    ) -> None:
+        """Fold events that tell of their sender's health or of what it ran.
+
+        Args:
+            events: From the capture, or of the agents' stream.
+            has_ended: Tells of a task's id whether its end was known before: it is not counted again.
+            retold: They come of the agents' stream, so that only ends among them tell something.
+        """
         for event in events:
-            hostname = event.hostname
+            hostname, is_end = event.hostname, event.type in ENDS
+            if retold and not is_end:
+                continue
             if not hostname or event.type == "task-sent":
                 continue
             old = self._records.get(hostname)
             if old is None and not event.type.startswith("worker-"):
                 continue
-            new = fold_worker(old, event)
+            counts = is_end and not has_ended(event.id)
+            new = fold_worker(old, event, counts=counts, retold=retold)
             if new is not old:
                 self._records[hostname] = new
                 self.revision += 1
                 if old is not None and old.heartbeat_at is not None:
                     self._learn_patience(old, new)
-            if event.type == "task-succeeded" and event.runtime is not None:
+            if counts and event.type == "task-succeeded" and event.runtime is not None:
                 self._runtimes.setdefault(hostname, deque(maxlen=RUNTIMES)).append(event.runtime)
                 self._new_runtimes.add(hostname)
         while len(self._records) > MOST_RECORDS:

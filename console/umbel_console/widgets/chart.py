@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from rich.style import Style
 from rich.text import Text
 from textual import events
 from textual.geometry import Region
@@ -26,6 +27,7 @@ class Block(Widget):
         super().__init__(id=id)
         self._build: Build | None = None
         self._lines: list[Strip] = []
+        self._style: Style | None = None
 
     def show(self, build: Build) -> None:
         """Show what ``build`` makes, now and after every change of size."""
@@ -33,7 +35,10 @@ class Block(Widget):
         self._draw()
 
     def render_line(self, y: int) -> Strip:
-        """Return one line; it was drawn by `show`."""
+        """Return one line; it was drawn by `show`, or is drawn now if the colours became others."""
+        if self._lines and self._style != self.rich_style:
+            # The style sheet of another theme holds only some time after the theme was chosen.
+            self._lines = self._drawn()
         if y < len(self._lines):
             return self._lines[y]
         return Strip.blank(self.size.width, self.rich_style)
@@ -42,13 +47,20 @@ class Block(Widget):
         """Fit into the new size."""
         self._draw()
 
+    def _drawn(self) -> list[Strip]:
+        self._style = self.rich_style
+        if self._build is None:
+            return []
+        width, height = self.size
+        built = self._build(width, height)[:height]
+        return [text_strip(line, width, self._style) for line in built]
+
     def _draw(self) -> None:
         width, height = self.size
         if self._build is None or not width or not height:
             return
-        base = self.rich_style
-        lines = [text_strip(line, width, base) for line in self._build(width, height)[:height]]
-        before, self._lines = self._lines, lines
+        before, self._lines = self._lines, self._drawn()
+        lines = self._lines
         if len(before) != len(lines) or any(
             old.cell_length != new.cell_length for old, new in zip(before, lines, strict=True)
         ):

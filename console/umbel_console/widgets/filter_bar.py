@@ -28,6 +28,8 @@ SIGN = " / "
 HINT = "filter"
 
 MOST_HINTS = 12
+MISTAKE_ROWS = 5
+"""Rows a mistake may take: the longest of ours has so many at 60 columns."""
 
 Suggest = Callable[[str, int], Sequence[tuple[str, str]]]
 """From text and cursor to suggestions: the whole new text, and how it is shown."""
@@ -88,7 +90,7 @@ class FilterBar(Vertical):
     FilterBar #sign { width: 3; }
     FilterBar #aside { width: auto; min-width: 10; max-width: 60%; }
     FilterBar .note { display: none; }
-    FilterBar #what { height: auto; max-height: 3; padding: 0 3; }
+    FilterBar #what { height: auto; padding: 0 3; }
     FilterBar .note.-on { display: block; }
     """
 
@@ -299,10 +301,11 @@ class FilterBar(Vertical):
         if width_of(carets.plain) + width_of(problem.plain) <= room:
             where.show([Part(carets.append_text(problem))])
         else:
+            from umbel_console.render.prose import paragraph, wrapped
+
             where.show([Part(carets)])
-            wrapped = draw.cell(error.problem, "bad")
-            wrapped.no_wrap = False
-            what.update(wrapped)
+            problem = draw.cell(error.problem, "bad")
+            what.update(paragraph(wrapped(problem, room - 6, MISTAKE_ROWS, draw)))
             what.set_class(True, "-on")
 
     def _is_half_typed(self, error: InvalidFilter) -> bool:

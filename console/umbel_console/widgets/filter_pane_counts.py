@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 from textual import work
 from textual.containers import Vertical
 
 from umbel_backend.errors import UmbelError
 from umbel_console.render.line import Part
+from umbel_console.render.words import told_since
 from umbel_console.session import Session
 from umbel_console.stores.facets import FIELDS, Facets, Span
+from umbel_console.stores.outage import Outage
 from umbel_console.widgets.filter_pane_rows import Order
 from umbel_console.widgets.line import Line
 from umbel_console.widgets.time_picker import PRESETS
@@ -42,13 +46,16 @@ class CountingPane(Vertical):
         self._count = count
         self._order = Order()
         self._facets: Facets | None = None
-        self._problem = ""
+        self._outage = Outage()
         self._narrowed = ""
         self._next_count = 0.0
         self._is_counting = False
         self._number = 0
         """Of the filter that is to be counted; a count of an earlier one is not shown."""
         self._counted = -1
+        self._asked_at = 0.0
+        self._is_counted = asyncio.Event()
+        """Set while what was asked for last was counted, or could not be."""
 
     def on_mount(self) -> None:
         """Count by and by while the pane is open."""
@@ -66,11 +73,29 @@ class CountingPane(Vertical):
             forget: Show nothing counted before, and order the values by their number again.
         """
         self._number += 1
+        self._is_counted.clear()
+        self._asked_at = time.monotonic()
         self._next_count = 0.0
         if forget:
             self._facets = None
-            self._problem = ""
+            self._outage = Outage()
             self._order.forget()
+
+    @property
+    def _problem(self) -> str:
+        """Why the tasks cannot be counted, and since when; empty while they can."""
+        session = self._session
+        is_closed = self._mode == "history" and session.history is None
+        outage = session.history_outage if is_closed else self._outage
+        return told_since(outage, session.clock(), session.zone)
+
+    async def counted(self, longest_s: float) -> None:
+        """Wait until the values under the present filter are shown, or were asked for so long ago."""
+        self._tick()
+        left_s = self._asked_at + longest_s - time.monotonic()
+        if self.is_open and self._counted != self._number and not self._problem and left_s > 0:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._is_counted.wait(), left_s)
 
     def _show(self) -> None:
         """Show what was counted."""
@@ -95,7 +120,7 @@ class CountingPane(Vertical):
         spans = [preset.span(self._session.clock()) for preset in PRESETS]
         try:
             found = await self._count(self._groups, spans)
-            problem = ""
+            problem = None
         except UmbelError as error:
             found, problem = None, str(error)
         finally:
@@ -103,7 +128,7 @@ class CountingPane(Vertical):
         if number != self._number:
             self._tick()
             return
-        self._problem = problem
+        self._outage.note(problem, self._session.clock())
         if found is not None:
             if is_new:
                 self._order.narrow()
@@ -115,6 +140,7 @@ class CountingPane(Vertical):
         self._next_count = begun + max(EVERY_S, pause_s)
         if self.is_open:
             self._show()
+        self._is_counted.set()
 
     def _show_title(self) -> None:
         draw, facets = self._session.draw(), self._facets

@@ -13,6 +13,7 @@ from textual.widgets import Static
 from umbel_backend.errors import InvalidFilter, UmbelError
 from umbel_backend.filters.edit import FilterText
 from umbel_console.render.line import Part
+from umbel_console.render.prose import paragraph, wrapped
 from umbel_console.session import Session
 from umbel_console.stores.views import SavedViews, View
 from umbel_console.widgets.filter_pane_counts import Count, CountingPane
@@ -22,6 +23,11 @@ from umbel_console.widgets.prompt import Prompt
 from umbel_console.widgets.time_picker import read_time
 
 Typed = Literal["narrow", "since", "until", "save", "rename"]
+
+USUAL_WIDTH = 38
+"""Cells of the pane beside a table, taken before it was laid out."""
+SAID_ROWS = 4
+"""Rows below the list for what is said of it."""
 
 SIGNS: dict[Typed, str] = {
     "narrow": " / ",
@@ -47,7 +53,7 @@ class TypingPane(CountingPane):
     TypingPane #typing { height: 1; display: none; }
     TypingPane #typing.-on { display: block; }
     TypingPane #typing Line { width: auto; }
-    TypingPane #said { height: auto; max-height: 4; padding: 0 1; }
+    TypingPane #said { height: auto; padding: 0 1; }
     """
 
     def __init__(
@@ -98,6 +104,10 @@ class TypingPane(CountingPane):
         self._said = sentence
         self._show_said()
 
+    def on_resize(self, event: events.Resize) -> None:
+        """Break what is said for the new width."""
+        self._show_said()
+
     def _row_changed(self) -> None:
         self.say("")
 
@@ -108,10 +118,9 @@ class TypingPane(CountingPane):
             words = self._problem or self._filter_text()[1]
         if not words and row is not None:
             words, role = row.writes, "warn" if row.problem else "muted"
-        text = draw.cell(words, role)
-        text.no_wrap = False
-        text.overflow = "fold"
-        self.query_one("#said", Static).update(text)
+        room = (self.size.width or USUAL_WIDTH) - 2
+        rows = wrapped(draw.cell(words, role), room, SAID_ROWS, draw)
+        self.query_one("#said", Static).update(paragraph(rows))
 
     # Typing
 

@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
+from textual.scrollbar import ScrollDown, ScrollTo, ScrollUp
 from textual.strip import Strip
 
 from umbel_backend.records import LogLine
@@ -176,7 +177,9 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
         return text_strip(text, self._width, base)
 
     def render_line(self, y: int) -> Strip:
-        """Return one row in sight."""
+        """Return one row in sight; a blank one until it is known how wide rows are."""
+        if self._width <= 1:
+            return Strip.blank(self.scrollable_content_region.width, self.rich_style)
         strip = self._shown[y] = self._strip(self.scroll_offset.y + y, self._draw())
         return strip
 
@@ -212,6 +215,25 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
         event.stop()
         event.prevent_default()
         self._move(3)
+
+    def on_scroll_to(self, event: ScrollTo) -> None:
+        """Go where the scrollbar is dragged to."""
+        event.stop()
+        event.prevent_default()
+        if event.y is not None:
+            self._move(round(event.y) - self.scroll_offset.y)
+
+    def on_scroll_up(self, event: ScrollUp) -> None:
+        """Go up by a window: the scrollbar was clicked above its thumb."""
+        event.stop()
+        event.prevent_default()
+        self.action_page(-1)
+
+    def on_scroll_down(self, event: ScrollDown) -> None:
+        """Go down by a window: the scrollbar was clicked below its thumb."""
+        event.stop()
+        event.prevent_default()
+        self.action_page(1)
 
     def on_resize(self, event: events.Resize) -> None:
         """Break the lines for the new width."""

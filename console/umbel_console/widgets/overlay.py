@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import lru_cache
 from typing import Generic
 
@@ -11,24 +10,53 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color
 from textual.containers import Vertical
+from textual.css.styles import RulesMap
 from textual.renderables.background_screen import BackgroundScreen
-from textual.screen import ModalScreen, ScreenResultType
+from textual.screen import ModalScreen, Screen, ScreenResultType
+from textual.strip import Strip
+from textual.style import Style as TextualStyle
+from textual.visual import RenderOptions, Visual
 
 from umbel_console.session import Session
+from umbel_console.widgets.thrifty_screen import ThriftyScreen
 
 
-class Behind(BackgroundScreen):
+class Behind(Visual):
     """The screen behind a box, dimmed.
 
-    Textual mixes the colours of each piece anew, at every redraw of the box; there are few colours.
+    Textual turns it into a Rich renderable and that into lines again, and mixes the colours of each
+    piece anew, at every redraw of the box; there are few colours.
+
+    Args:
+        screen: What is behind.
+        tint: Laid over it; may be clear.
     """
 
-    @classmethod
-    def process_segments(cls, segments: Iterable[Segment], color: Color) -> Iterable[Segment]:
-        """Yield ``segments`` tinted with ``color``, which may be clear."""
-        for segment in segments:
-            text, style, control = segment
-            yield segment if control or style is None else Segment(text, _tinted(style, color))
+    def __init__(self, screen: Screen[object], tint: Color) -> None:
+        self._screen = screen
+        self._tint = tint
+
+    def render_strips(
+        self, width: int, height: int | None, style: TextualStyle, options: RenderOptions
+    ) -> list[Strip]:
+        """Return its lines."""
+        lines = self._screen._compositor.render_strips()
+        return [self._dimmed(line).adjust_cell_length(width) for line in lines[:height]]
+
+    def get_optimal_width(self, rules: RulesMap, container_width: int) -> int:
+        """Return the width of all there is."""
+        return container_width
+
+    def get_height(self, rules: RulesMap, width: int) -> int:
+        """Return the height of all there is."""
+        return self._screen.size.height
+
+    def _dimmed(self, line: Strip) -> Strip:
+        segments = [
+            Segment(text, None if style is None else _tinted(style, self._tint))
+            for text, style, _ in line
+        ]
+        return Strip(segments, line.cell_length)
 
 
 @lru_cache(maxsize=4096)
@@ -43,7 +71,9 @@ def _tinted(style: Style, tint: Color) -> Style:
     )
 
 
-class Overlay(ModalScreen[ScreenResultType], Generic[ScreenResultType]):
+class Overlay(
+    ThriftyScreen[ScreenResultType], ModalScreen[ScreenResultType], Generic[ScreenResultType]
+):
     """A modal screen around one `Vertical`; what is behind it is dimmed, not hidden.
 
     Args:
@@ -72,7 +102,7 @@ class Overlay(ModalScreen[ScreenResultType], Generic[ScreenResultType]):
             box = self.query_one(Vertical)
             box.styles.border = ("ascii", box.styles.border_top[1])
 
-    def render(self) -> RenderableType:
+    def render(self) -> RenderableType | Visual:  # type: ignore[override]
         """Return what is seen around the box."""
         behind = super().render()
         if isinstance(behind, BackgroundScreen):

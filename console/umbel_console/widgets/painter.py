@@ -75,13 +75,22 @@ class Painter(Generic[R]):
         """The columns that fit, and where they stand right of `LEAD`."""
         self._width = 1
         self.base = Style.null()
+        self._blank = Strip.blank(0)
         self._strips: dict[tuple[str, Look], _Drawn] = {}
+        self._whole: dict[tuple[int, bool], tuple[Strip, Strip]] = {}
+        """Lines with their last cell, beside those without; by the latter's identity."""
+
+    def fits(self, width: int, base: Style) -> bool:
+        """Return whether what was drawn so far is right for ``width`` cells in the colours ``base``."""
+        return self._width == max(2, width) and self.base == base
 
     def fit(self, width: int, base: Style) -> None:
         """Draw for ``width`` cells in the colours ``base`` from now on; the last cell is the thumb's."""
         self._strips.clear()
+        self._whole.clear()
         self._width = max(2, width)
         self.base = base
+        self._blank = Strip.blank(self._width - 1, base)
         self.places = lay_out(self.columns, self.room)
 
     @property
@@ -121,9 +130,16 @@ class Painter(Generic[R]):
     def with_thumb(self, line: Strip | None, shown: bool, draw: DrawContext) -> Strip:
         """Add the scroll thumb's cell to a line; None is an empty one."""
         if line is None:
-            line = Strip.blank(self._width - 1, self.base)
+            line = self._blank
+        known = self._whole.get((id(line), shown))
+        if known is not None:
+            return known[1]
         bar = draw.cell(draw.glyph("▐", "|") if shown else " ", "muted")
-        return Strip.join([line, text_strip(bar, 1, self.base)])
+        whole = Strip.join([line, text_strip(bar, 1, self.base)])
+        if len(self._whole) >= _CACHED_STRIPS:
+            self._whole.clear()
+        self._whole[id(line), shown] = line, whole
+        return whole
 
     def words(self, text: str, draw: DrawContext, height: int) -> list[Strip]:
         """Draw a sentence over as many lines as it needs, ``height`` at most, after an empty one."""

@@ -91,6 +91,11 @@ class SpanDisplay(App[Any]):
         self._collector: Timer | None = None
         return _watched(super().get_driver_class(), self.pace)
 
+    @property
+    def holds_paint(self) -> bool:
+        """Whether screens are to wait with drawing themselves."""
+        return False
+
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         if self.pace.is_clogged and isinstance(renderable, ChopsUpdate | LayoutUpdate):
             self._owe(renderable)

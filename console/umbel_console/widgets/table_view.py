@@ -174,7 +174,10 @@ class TableView(Widget, Generic[R]):
     def on_resize(self, event: events.Resize) -> None:
         """Share the new width among the columns."""
         self.view.resize(event.size.height - 1)
-        self.redraw()
+        if self._painter.fits(event.size.width, self.rich_style):
+            self.tick()
+        else:
+            self.redraw()
 
     def on_focus(self) -> None:
         """Draw the cursor as active."""

@@ -262,3 +262,11 @@ def test_a_redis_that_is_nearly_full_is_a_warning() -> None:
     assert [each.level for each in told(85)] == ["warning"]
     assert told(50) == []
     assert found(evidence(memory={"maxmemory": 0, "used_memory": 85}), "memory") == []
+
+
+def test_two_workers_of_one_name_are_a_warning() -> None:
+    given = evidence(record={"doubled_at": NOW - 5})
+    (finding,) = found(given, "names")
+    assert finding.level == "warning"
+    assert "Two workers call themselves w1@h" in finding.detail
+    assert found(evidence(record={"doubled_at": NOW - 500}), "names") == []

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
@@ -91,7 +92,7 @@ def test_the_log_of_a_task_is_printed_in_order(engine: sa.Engine, call: Umbel) -
     assert rows[3] == "  File x"
 
 
-def test_json_is_an_array_with_the_four_fields(engine: sa.Engine, call: Umbel) -> None:
+def test_json_is_an_array_with_the_five_fields(engine: sa.Engine, call: Umbel) -> None:
     fill(engine, line(1), line(2, level=40))
     assert call("logs", "a1", "--json").json() == [
         {
@@ -99,14 +100,41 @@ def test_json_is_an_array_with_the_four_fields(engine: sa.Engine, call: Umbel) -
             "level": "INFO",
             "logger": "shop.billing",
             "text": "line 1",
+            "retries": None,
         },
         {
             "at": "1970-01-01T00:16:42.000Z",
             "level": "ERROR",
             "logger": "shop.billing",
             "text": "line 2",
+            "retries": None,
         },
     ]
+
+
+def test_a_rule_stands_where_another_attempt_begins(engine: sa.Engine, call: Umbel) -> None:
+    lines = [
+        msgspec.structs.replace(line(n), retries=retries, pid=pid)
+        for n, (retries, pid) in enumerate([(0, 7), (0, 7), (1, 7), (1, 7), (1, 8)], 1)
+    ]
+    fill(engine, *lines)
+    rows = [row for row in call("logs", "a1").out.splitlines() if row.startswith("--")]
+    assert rows == ["-- attempt 2 --", "-- attempt 2, run again --"]
+    told = [each["retries"] for each in call("logs", "a1", "--json").json()]
+    assert told == [0, 0, 1, 1, 1]
+
+
+def test_a_log_that_became_too_old_is_said_to_be_deleted(
+    engine: sa.Engine, call: Umbel, tmp_path: Path
+) -> None:
+    Writer(engine).write(Changes(tasks=[a_task("a1", worker="w1@app-1", at=1_000.0)]))
+    done = call("logs", "a1")
+    assert "lines are deleted after 30 days" in done.err
+    done = call("task", "a1", "--message")
+    assert "messages are deleted after 30 days" in done.err
+    config = tmp_path / "config.toml"
+    config.write_text("log_days = 0\n")
+    assert "deleted" not in call("--config", str(config), "logs", "a1").err
 
 
 def test_level_and_limit_choose_lines(engine: sa.Engine, call: Umbel) -> None:
@@ -222,7 +250,7 @@ def test_a_sealed_message_is_printed_and_said_to_be_sealed(engine: sa.Engine, ca
 
 
 def test_a_task_of_which_no_agent_told_says_so(engine: sa.Engine, call: Umbel) -> None:
-    Writer(engine).write(Changes(tasks=[a_task("a1")]))
+    Writer(engine).write(Changes(tasks=[a_task("a1", at=time.time())]))
     done = call("task", "a1", "--message")
     assert done.code == 1
     assert "no agent told of it" in done.err

@@ -60,6 +60,24 @@ class Stage:
                 raise TimeoutError(f"{words!r} did not come:\n{self.look()}")
             time.sleep(0.05)
 
+    def calm(self) -> None:
+        """Wait, but not for ever, until the console keeps up: on a busy machine it draws less often."""
+        ends = time.monotonic() + WAIT_S / 2
+        while "slow line" in self.look() and time.monotonic() < ends:
+            time.sleep(0.2)
+
+    def until_gone(self, words: str) -> None:
+        """Wait until the terminal shows ``words`` no more.
+
+        Raises:
+            TimeoutError: It still does; with what it shows.
+        """
+        ends = time.monotonic() + WAIT_S
+        while words in self.look():
+            if time.monotonic() > ends:
+                raise TimeoutError(f"{words!r} stays:\n{self.look()}")
+            time.sleep(0.05)
+
     def press(self, keys: str, words: str = "") -> None:
         """Press ``keys`` and wait for what should come of them."""
         self._terminal.press(keys)
@@ -76,6 +94,7 @@ class Stage:
     def keep(self, name: str, title: str, look: tuple[str, str] = DARK) -> None:
         """Draw what the terminal shows now into ``name``.svg."""
         time.sleep(0.6)
+        self.calm()
         self.look()
         colour, ground = look
         frame = frame_of(self._screen, colour=colour, ground=ground)
@@ -143,6 +162,8 @@ def tour(stage: Stage) -> None:
 def tasks(stage: Stage) -> None:
     """Show the live table, what one can filter by, and a failure in detail."""
     stage.press("1", "ELAPSED")
+    stage.press("g")
+    stage.rest(1.0)
     stage.keep("tasks", "Live tasks in sections, with progress")
     stage.press("f", "state")
     stage.keep("filter", "The filter pane beside the live tasks")
@@ -170,10 +191,14 @@ def overview(stage: Stage) -> None:
     stage.press("\x1b[D", "[15 min]")
     stage.rest(7.0)
     stage.keep("overview", "Overview: figures, charts, failures and advice")
-    stage.press(":theme umbel-light\r")
-    stage.rest(1.5)
+    stage.press(":theme umbel-light", ": theme umbel-light")
+    stage.press("\r")
+    stage.until_gone(": theme")
+    stage.rest(2.0)
     stage.keep("overview-light", "Overview in the light theme", LIGHT)
-    stage.press(":theme umbel-dark\r")
+    stage.press(":theme umbel-dark", ": theme umbel-dark")
+    stage.press("\r")
+    stage.until_gone(": theme")
     stage.rest(1.0)
 
 

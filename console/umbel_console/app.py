@@ -249,7 +249,8 @@ class UmbelApp(SteadySheet, SpanDisplay, ActingApp):
         """Take what is typed one by one; nothing of it is looked at before the first frame."""
         if isinstance(event, Typed) and not event.is_forwarded:
             self._turnstile.arrive(event)
-        else:
+        elif not isinstance(event, Typed) or self.screen_stack:
+            # A key that nobody took comes back here, maybe only when the console has ended.
             await super().on_event(event)
 
     @property

@@ -181,13 +181,13 @@ def test_on_a_slow_terminal_fewer_redraws_are_sent_and_the_keys_still_answer(
     busy.until("sort task", 60)
 
     wait_until(busy.is_full, 60, lambda: f"the line to be full: {busy.waiting():,} bytes")
-    busy.press("s")
 
     def shown(words: str) -> bool:
         busy.sip(500)
         return words in busy.text
 
     wait_until(lambda: shown("slow line, 1 redraw/s"), 60, lambda: busy.text)
+    busy.press("s")
     wait_until(lambda: shown("Sort by"), 60, lambda: busy.text)
     busy.press("\x1b")
     busy.until(lambda text: "slow line" not in text and "sort task" in text, 120)

@@ -159,3 +159,13 @@ async def test_tabs_mounted_ahead_do_no_work_and_are_whole_when_they_are_opened(
             await shows(app, words)
         await press(app, ["2", "j", "enter"])
         await shows(app, "[Arguments]")
+
+
+async def test_a_key_that_nobody_took_before_the_end_ends_nothing() -> None:
+    console = Console(tasks())
+    async with console.app.run_test(size=(120, 36)):
+        await shows(console.app, "3/3 workers")
+    key = Key("right", None)
+    key._set_forwarded()
+    await console.app.on_event(key)
+    assert console.app.problem is None

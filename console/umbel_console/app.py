@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import tzinfo
 from importlib import import_module
 from typing import Any, ClassVar
@@ -15,6 +16,7 @@ from textual.app import SystemCommand
 from textual.binding import BindingType
 from textual.driver import Driver
 from textual.screen import Screen
+from textual.worker import Worker, WorkerError
 
 from umbel_backend.broker.urls import describe_url
 from umbel_backend.settings import Settings
@@ -116,6 +118,7 @@ class UmbelApp(SteadySheet, SpanDisplay, ActingApp):
         )
         self._notice = notice
         self._is_ahead = ahead
+        self._rest: Worker[None] | None = None
         self._turnstile = Turnstile(self, self._look_at, self._ready_for)
         # The palette draws with signs that an ASCII terminal lacks; the command bar does not.
         self.use_command_palette = settings.unicode
@@ -204,7 +207,7 @@ class UmbelApp(SteadySheet, SpanDisplay, ActingApp):
 
     def _settle(self, settled: Callable[[], None]) -> None:
         settled()
-        self.run_worker(self._load_rest(), exit_on_error=False)
+        self._rest = self.run_worker(self._load_rest(), exit_on_error=False)
 
     async def _load_rest(self) -> None:
         """Load what no key should have to wait for, now that nothing else is to be started."""
@@ -216,6 +219,14 @@ class UmbelApp(SteadySheet, SpanDisplay, ActingApp):
             screen = await self.prepare(mode)
             if isinstance(screen, TabScreen):
                 await screen.complete()
+
+    async def _close_all(self) -> None:
+        if self._rest is not None:
+            # A tab that it mounts meanwhile would not be closed, and the console not end.
+            self._rest.cancel()
+            with suppress(WorkerError):
+                await self._rest.wait()
+        await super()._close_all()
 
     def on_resize(self, event: events.Resize) -> None:
         """Say so where the window has no room, and go on once it has."""
@@ -231,7 +242,8 @@ class UmbelApp(SteadySheet, SpanDisplay, ActingApp):
             self.push_screen(TooSmallScreen(self.session, LEAST_WINDOW))
 
     def _show_news(self) -> None:
-        screen = self.screen
+        # News still come while the console ends and has no screen any more.
+        screen = self.screen_stack[-1] if self.screen_stack else None
         if isinstance(screen, TabScreen) and screen.is_mounted:
             screen.look()
 

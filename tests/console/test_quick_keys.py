@@ -168,4 +168,14 @@ async def test_a_key_that_nobody_took_before_the_end_ends_nothing() -> None:
     key = Key("right", None)
     key._set_forwarded()
     await console.app.on_event(key)
+    console.app._show_news()
     assert console.app.problem is None
+
+
+@pytest.mark.parametrize("mounted", range(1, 7))
+async def test_the_console_ends_while_tabs_are_mounted_ahead(mounted: int) -> None:
+    console = Console(tasks(), history_rows=20)
+    app = UmbelApp(console.app.settings, console.app.services, zone=UTC, ahead=True)
+    async with app.run_test(size=(120, 36)):
+        await until(lambda: len(app._screen_stacks) >= mounted, lambda: str(app._screen_stacks))
+    assert not [node for node in app._registry if node.is_running]

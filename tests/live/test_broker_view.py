@@ -263,6 +263,45 @@ def test_a_busy_solo_worker_is_silent_and_then_answers(
         control.close()
 
 
+@pytest.mark.parametrize("first", ["worker", "umbel"])
+def test_a_separator_that_only_the_workers_know_is_learnt_from_them(
+    first: str, broker_url: str, workers: Workers, tmp_path: Path, release: Path
+) -> None:
+    options = {"sep": "::"}
+    (tmp_path / "shop_app.py").write_text(
+        f"from harness.tasks import app\napp.conf.broker_transport_options = {options}\n"
+    )
+    view = cluster_at(broker_url)
+    control, queues = Control(view), open_queues(view)
+    sender = client(broker_url, broker_transport_options=options)
+    try:
+        if first == "umbel":
+            assert control.ping(timeout_s=0.5).answered == ()
+        worker = workers.start(broker_url, app="shop_app:app", concurrency=1, cwd=tmp_path)
+        for _ in range(3):
+            assert control.ping([worker.hostname], timeout_s=5).answered == (worker.hostname,)
+        hold = sender.send_task(
+            "harness.tasks.sleep", (60,), {"until_file": str(release)}, queue="default"
+        )
+        wait_until(lambda: running(control, worker.hostname, hold.id))
+        for n in range(6):
+            sender.send_task("harness.tasks.add", (1, n), queue="default", priority=n // 2 * 3)
+        assert queues.discover() == ["default", "reports"]
+
+        def depths() -> Any:
+            (record,) = queues.measure(["default"])
+            return record.by_priority
+
+        # The worker takes one ahead.
+        wait_until(lambda: depths() == {"0": 1, "3": 2, "6": 2, "9": 0}, describe=depths)
+        release.touch()
+        wait_until(lambda: not sum(depths().values()))
+        assert "Error" not in worker.log()
+    finally:
+        sender.close()
+        control.close()
+
+
 def test_custom_steps_separator_and_prefix_are_read_as_a_worker_writes_them(
     broker_url: str, workers: Workers, tmp_path: Path, release: Path
 ) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from umbel_backend.broker import libraries
 from umbel_backend.broker.reasons import scrubbed, why
+from umbel_backend.broker.separator import DEFAULT_SEP, separator_in
 from umbel_backend.broker.urls import (
     AMQP_TRANSPORTS,
     REDIS_TRANSPORTS,
@@ -34,9 +35,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DEFAULT_STEPS = (0, 3, 6, 9)
-DEFAULT_SEP = "\x06\x16"
 DEFAULT_VISIBILITY_TIMEOUT_S = 3600.0
 _POOL_SIZE = 20
+_SEPARATED = 100
+"""Bindings looked at for the separator in them."""
 
 
 class Cluster:
@@ -57,6 +59,7 @@ class Cluster:
         self.connect_timeout_s = connect_timeout_s
         self.read_timeout_s = read_timeout_s
         self._lock = threading.RLock()
+        self._sep: str | None = context.transport_options.get("sep") or None
         self._app: Celery | None = None
         self._redis: Redis | None = None
 
@@ -93,8 +96,16 @@ class Cluster:
 
     @property
     def sep(self) -> str:
-        """Transport option ``sep``, which stands between a queue's name and its step."""
-        return str(self.context.transport_options.get("sep") or DEFAULT_SEP)
+        """Transport option ``sep``, which stands between a queue's name and its step.
+
+        Where the context names none, the one that the workers use, from the first connection on.
+        """
+        return self._sep or DEFAULT_SEP
+
+    @property
+    def knows_sep(self) -> bool:
+        """Whether `sep` is told or learnt; before any worker was there it is only the usual one."""
+        return self._sep is not None or not self.is_redis
 
     @property
     def visibility_timeout_s(self) -> float:
@@ -238,7 +249,25 @@ class Cluster:
         raise last or InvalidBroker("The broker URL is empty.")
 
     def _connect_to(self, url: str) -> Connection:
-        connection = self.app.connection_for_read(url, ssl=self._ssl_of(url))
+        if not self.knows_sep:
+            with self._connect_as_told(url) as connection:
+                self._learn_sep(connection)
+        return self._connect_as_told(url)
+
+    def _learn_sep(self, connection: Connection) -> None:
+        """Take over the separator of the workers, which has to be known before anything is bound."""
+        from redis import ResponseError
+
+        table = f"{self.key_prefix}_kombu.binding.{self.context.control_exchange}.pidbox"
+        with suppress(ResponseError):  # this user may not read it, or it is no table
+            _, members = connection.default_channel.client.sscan(table, 0, count=_SEPARATED)
+            self._sep = separator_in(members)
+
+    def _connect_as_told(self, url: str) -> Connection:
+        options = {"sep": self.sep} if self.is_redis else {}
+        connection = self.app.connection_for_read(
+            url, ssl=self._ssl_of(url), transport_options=options
+        )
         try:
             connection.ensure_connection(max_retries=0, reraise_as_library_errors=False)
             if self.is_amqp:

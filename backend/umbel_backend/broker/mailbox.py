@@ -83,7 +83,9 @@ class Mailbox:
                 f"Another control command has been waiting for replies for {timeout_s:.1f} s."
             )
         try:
-            if self._line is not None and self._line.idle_s > _IDLE_S:
+            if self._line is not None and (
+                self._line.idle_s > _IDLE_S or not self._cluster.knows_sep
+            ):
                 self._drop()
             kept = self._line is not None
             try:

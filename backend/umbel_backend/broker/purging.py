@@ -64,10 +64,10 @@ def _purge_redis(cluster: Cluster, queue: str, tell: Callable[[Sequence[bytes]],
 
     name, mark = cluster.key_prefix + queue, f"{cluster.key_prefix}umbel:purged:{uuid4()}"
     keys: list[str] = []
-    for step in cluster.priority_steps:
-        keys += [f"{name}{cluster.sep}{step}" if step else name, f"{mark}:{step}"]
     try:
         client = cluster.redis()
+        for step in cluster.priority_steps:
+            keys += [f"{name}{cluster.sep}{step}" if step else name, f"{mark}:{step}"]
         script: Any = client.register_script(PURGE)
         counts = [int(count) for count in script(keys=keys, args=[_KEPT_S])]
         for key, count in zip(keys[1::2], counts, strict=True):

@@ -40,7 +40,7 @@ class BindingTables:
     def __init__(self, cluster: Cluster, slice_s: float | None = None) -> None:
         context = cluster.context
         self._prefix = cluster.key_prefix
-        self._sep = cluster.sep
+        self._cluster = cluster
         self._event_prefix = context.event_queue_prefix
         self._skipped = {
             "",
@@ -129,7 +129,7 @@ class BindingTables:
         return tuple(binding for binding in found if binding is not None)
 
     def _binding(self, exchange: str, member: bytes) -> Binding | None:
-        parts = member.decode(errors="replace").split(self._sep)
+        parts = member.decode(errors="replace").split(self._cluster.sep)
         if len(parts) != 3 or not parts[2] or is_internal(parts[2], self._event_prefix):
             return None
         return Binding(exchange, parts[0], parts[2])

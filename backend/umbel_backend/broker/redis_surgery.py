@@ -178,6 +178,7 @@ class RedisSurgery:
         return self._ask(lambda client: int(client.lpush(key, raw)))
 
     def _lists(self, queue: str) -> list[tuple[int, str]]:
+        self._cluster.redis()  # once connected, the separator is known
         name, sep = self._cluster.key_prefix + queue, self._cluster.sep
         return [(step, f"{name}{sep}{step}" if step else name) for step in self._steps]
 

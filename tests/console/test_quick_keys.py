@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC
 from typing import Any
 
@@ -17,6 +17,7 @@ from fake_console.screen_text import text
 from fake_console.world import Console, business, task
 from umbel_backend.records import TaskRecord
 from umbel_console.app import UmbelApp
+from umbel_console.stores.selection import Selection
 
 PATIENCE_S = 30.0
 
@@ -131,6 +132,51 @@ async def test_keys_for_the_pane_act_on_values_that_are_counted(keys: list[str],
     slow, quick = await filtered(False), await filtered(True)
     assert quick[0] == slow[0], f"{slow[1]}\n{quick[1]}"
     assert slow[0]
+
+
+def many_tasks() -> list[TaskRecord]:
+    """So many that what a typed filter leaves is worked out in parts."""
+    names = ("mail.send", "billing.capture", "import.row")
+    return [task(n, "STARTED", name=names[n % 3], age_s=float(n)) for n in range(2_000)]
+
+
+async def test_keys_after_a_typed_filter_act_on_what_it_leaves() -> None:
+    async def opened(at_once: bool) -> str:
+        console = Console(many_tasks())
+        app: Any = console.app
+        async with app.run_test(size=(140, 40)):
+            await shows(app, "3/3 workers", "Active 2,000")
+            await press(app, ["slash", *"capture", "enter", *"jjj", "enter"], at_once=at_once)
+            await shows(app, "[Arguments]")
+            return str(app.screen.table.record.id)
+
+    slow, quick = await opened(False), await opened(True)
+    assert quick == slow
+    assert int(slow.rpartition("-")[2], 16) % 3 == 1, "a billing.capture"
+
+
+async def test_what_is_typed_shows_before_all_tasks_are_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    began, ends = asyncio.Event(), asyncio.Event()
+    fill = Selection.fill
+
+    def held(self: Selection, now: float, part_s: float) -> Iterator[None]:
+        began.set()
+        while not ends.is_set():
+            yield
+        yield from fill(self, now, part_s)
+
+    monkeypatch.setattr(Selection, "fill", held)
+    console = Console(many_tasks())
+    app: Any = console.app
+    async with app.run_test(size=(140, 40)):
+        await shows(app, "3/3 workers", "2,000 shown")
+        await press(app, ["slash", *"capture"])
+        await began.wait()
+        await shows(app, "/ capture", "2,000 shown")
+        ends.set()
+        await shows(app, "/ capture", "667 shown")
 
 
 async def test_tabs_mounted_ahead_do_no_work_and_are_whole_when_they_are_opened() -> None:

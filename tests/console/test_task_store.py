@@ -133,6 +133,31 @@ def test_a_selection_kept_up_by_changes_equals_one_made_anew(seed: int) -> None:
             assert kept.rows(NOW) == fresh.rows(NOW)
 
 
+@pytest.mark.parametrize("descending", [False, True])
+def test_rows_worked_out_in_parts_are_those_made_at_once_whatever_changes_meanwhile(
+    descending: bool,
+) -> None:
+    store = TaskStore()
+    store.seed(task(number, "STARTED") for number in range(1_000))
+    kept, fresh = Selection(store), Selection(store)
+    for selection in (kept, fresh):
+        selection.choose(
+            predicate=lambda record, now: not record.id.startswith("5"),
+            moves=False,
+            section=Section.ACTIVE,
+            descending=descending,
+        )
+    ids = [record.id for record in store.records()]
+    parts = 0
+    for number, _ in enumerate(kept.fill(NOW, 0.0)):
+        store.apply([event("task-succeeded", ids[number * 90], NOW + number)])
+        store.apply(life_of(f"new-{number}")[:2])
+        parts += 1
+    assert parts == 10
+    assert kept.rows(NOW) == fresh.rows(NOW)
+    assert kept.rows(NOW) is kept.rows(NOW)
+
+
 def test_a_reader_that_slept_too_long_reads_everything() -> None:
     store = TaskStore(most_records=10)
     selection = Selection(store)

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from contextlib import suppress
 from operator import attrgetter
 from typing import ClassVar
 
 from textual.binding import BindingType
+from textual.worker import Worker, WorkerError
 
 from umbel_backend.records import TaskRecord
 from umbel_console import actions
 from umbel_console.render.line import Part
+from umbel_console.render.words import counted
 from umbel_console.screens import task_columns
 from umbel_console.screens.task_list import TaskListScreen
 from umbel_console.session import Session
 from umbel_console.stores.selection import Selection, calm_order
 from umbel_console.stores.tasks import Predicate, Section
+from umbel_console.turnstile import Typed
 from umbel_console.widgets.filter_bar import FilterBar
 from umbel_console.widgets.painter import Sort
+from umbel_console.widgets.prompt import Prompt
 from umbel_console.widgets.record_table import RecordTable
 
 SECTIONS: tuple[Section | None, ...] = (None, *Section)
+MANY = 1_000
+"""Tasks held from which on a filter that is typed is worked out in parts."""
+PART_S = 0.004
+PAUSE_S = 0.006
+"""Between two parts, and before the first: what is typed is drawn meanwhile."""
 
 
 class TasksScreen(TaskListScreen):
@@ -40,6 +51,7 @@ class TasksScreen(TaskListScreen):
         self._section: Section | None = None
         self._sort: Sort | None = None
         self._seen: object = None
+        self._choosing: Worker[None] | None = None
 
     def compose_table(self) -> RecordTable[TaskRecord]:
         """Make the live table."""
@@ -73,6 +85,34 @@ class TasksScreen(TaskListScreen):
     # Narrowing and ordering
 
     def _choose(self) -> None:
+        if self._choosing is not None:
+            self._choosing.cancel()
+            self._choosing = None
+        self._show_chosen(self._chosen())
+
+    async def _choose_in_parts(self) -> None:
+        selection = self._chosen()
+        await asyncio.sleep(PAUSE_S)
+        for _ in selection.fill(self.session.clock(), PART_S):
+            await asyncio.sleep(PAUSE_S)
+        self._show_chosen(selection)
+
+    async def ready_for(self, event: Typed) -> None:
+        """Wait for the rows that the filter leaves, unless one goes on typing it."""
+        await super().ready_for(event)
+        if self._choosing is not None and not isinstance(self.focused, Prompt):
+            with suppress(WorkerError):
+                await self._choosing.wait()
+
+    def _show_chosen(self, selection: Selection) -> None:
+        self._selection = selection
+        self.table.choose_anew()
+        self.table.sort = self._sort
+        self.refresh_body()
+        self.draw_status()
+
+    def _chosen(self) -> Selection:
+        """Return what filter, section and order select now."""
         chosen = self.bar.chosen
         predicate: Predicate | None = None
         if chosen is not None:
@@ -82,9 +122,9 @@ class TasksScreen(TaskListScreen):
         column = next(
             (c for c in self.table.columns if self._sort and c.key == self._sort.column), None
         )
-        self.table.choose_anew()
         key = calm_order if column is None or column.sort_key is None else column.sort_key
-        self._selection.choose(
+        selection = Selection(self.session.tasks)
+        selection.choose(
             predicate=predicate,
             moves=chosen is not None and chosen.moves,
             section=self._section,
@@ -92,13 +132,16 @@ class TasksScreen(TaskListScreen):
             descending=self._sort is not None and self._sort.descending,
             ticks=column is not None and column.ticks,
         )
-        self.table.sort = self._sort
-        self.refresh_body()
-        self.draw_status()
+        return selection
 
     def on_filter_bar_chosen(self, event: FilterBar.Chosen) -> None:
         """Show only what the filter matches."""
-        self._choose()
+        if event.chosen is None or len(self.session.tasks) < MANY:
+            self._choose()
+        else:
+            self._choosing = self.run_worker(
+                self._choose_in_parts(), group="choose", exclusive=True, exit_on_error=False
+            )
 
     def on_record_table_sort_asked(self, event: RecordTable.SortAsked) -> None:
         """Order by the clicked column; a second click turns the order round, a third drops it."""
@@ -153,10 +196,14 @@ class TasksScreen(TaskListScreen):
 
     def _why_empty(self) -> str:
         session = self.session
-        if len(session.tasks) and (self._section or self.bar.chosen):
-            what = f"{len(session.tasks):,} tasks are held here, none of them"
+        held = len(session.tasks)
+        if held and self.bar.chosen:
             where = f" in {self._section.value}" if self._section else ""
-            return f"{what} matches{where}. esc drops the filter, 2 searches the whole history."
+            what = f"None of the {counted(held, 'task')} held here matches{where}."
+            return f"{what} esc drops the filter, 2 searches the whole history."
+        if held and self._section:
+            arrow = session.draw().glyph("→", "the right arrow")
+            return f"No task is in {self._section.value} now. {arrow} shows the next section."
         if session.freshness.state != "live":
             return self._why_away()
         if not len(session.workers):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from umbel_backend.records import TaskRecord
@@ -20,7 +21,10 @@ RECHECK_S = 1.0
 """How often keys and filters that depend on the clock are worked out anew for every record."""
 
 _MANY = 8
-"""When more than one record in so many changed, all are put in order anew: it costs less then."""
+"""When more than one record in so many changed, all are looked at anew: it costs less then."""
+
+_AT_ONCE = 100
+"""Records looked at between two looks at the clock."""
 
 _SECTION_ORDER = {section: rank for rank, section in enumerate(Section)}
 
@@ -99,18 +103,38 @@ class Selection:
         changes = None if self._whole else self._store.changed_since(self._revision)
         changed = None if changes is None else dict(changes)
         self._revision = self._store.revision
-        if changed is None or len(changed) * _MANY > len(self._places):
+        if changed is None or len(changed) * _MANY > len(self._store):
             self._whole = False
             self._rechecked_at = now
-            self._order_all(now)
+            self._order(self._placed(self._store.records(), now))
         else:
             self._take_out(changed)
             self._put_in(changed.values(), now)
-        self._rows = self._ordered[::-1] if self._descending else self._ordered[:]
+        self._rows = self._in_order()
         return self._rows
 
-    def _order_all(self, now: float) -> None:
-        ordered = sorted(self._placed(self._store.records(), now), key=_place)
+    def fill(self, now: float, part_s: float) -> Iterator[None]:
+        """Work out all rows in parts of about ``part_s``, so that keys can be answered in between.
+
+        What changes meanwhile is for `rows` to add.
+        """
+        revision, records = self._store.revision, list(self._store.records())
+        placed: list[tuple[_Place, TaskRecord]] = []
+        ends_at = time.perf_counter() + part_s
+        for start in range(0, len(records), _AT_ONCE):
+            placed += self._placed(records[start : start + _AT_ONCE], now)
+            if time.perf_counter() > ends_at:
+                yield
+                ends_at = time.perf_counter() + part_s
+        self._order(placed)
+        self._revision, self._whole, self._rechecked_at = revision, False, now
+        self._rows = self._in_order()
+
+    def _in_order(self) -> list[TaskRecord]:
+        return self._ordered[::-1] if self._descending else self._ordered[:]
+
+    def _order(self, placed: Iterable[tuple[_Place, TaskRecord]]) -> None:
+        ordered = sorted(placed, key=_place)
         self._places = [place for place, _ in ordered]
         self._ordered = [record for _, record in ordered]
         self._place_of = {record.id: place for place, record in ordered}

@@ -81,7 +81,10 @@ def gone_worker(
     if answer is not None:
         if answer.uptime_s is None or answer.active is None:
             return None
-        anew = _started_anew(name, taken_at, now - answer.uptime_s)
+        started_at = now - answer.uptime_s
+        anew = _started_anew(name, taken_at, started_at) or _another_run(
+            record, taken_at, answer, started_at
+        )
         return anew or _let_go(record, taken_at, answer, now)
     if known is None:
         return None
@@ -92,6 +95,24 @@ def gone_worker(
     if is_other and known.started_at is not None:
         return _started_anew(name, taken_at, known.started_at)
     return None
+
+
+def _another_run(
+    record: TaskRecord, taken_at: float, answer: WorkerAnswer, started_at: float
+) -> GoneWorker | None:
+    """Tell by its process whether a worker of about the task's age is another run than took it.
+
+    One that was killed and started anew at once is, by whole seconds, no younger than the task.
+    """
+    if None in (answer.pid, record.pid) or answer.pid == record.pid or answer.asked_at is None:
+        return None
+    if started_at < taken_at - _BOOT_TOLERANCE_S:
+        # Another worker of the same name, which was there before.
+        return None
+    if answer.asked_at - taken_at < _LET_GO_AFTER_S:
+        # It may be the run before that answered.
+        return None
+    return _started_anew(answer.hostname, taken_at, max(started_at, taken_at + _BOOT_TOLERANCE_S))
 
 
 def _let_go(

@@ -64,6 +64,24 @@ def test_a_worker_that_is_offline_is_gone(state: str) -> None:
     assert "offline" in gone.because
 
 
+@pytest.mark.parametrize("uptime_s", [99.5, 100.0, 101.0])
+def test_a_worker_that_was_started_anew_in_the_same_second_is_known_by_its_process(
+    uptime_s: float,
+) -> None:
+    def told(pid: int | None, asked_at: float = NOW - 1) -> GoneWorker | None:
+        again = WorkerAnswer(
+            hostname="w1@a", uptime_s=uptime_s, active=(), pid=pid, asked_at=asked_at
+        )
+        return gone_worker(taken(), inspected(again), worker(NOW, pid=pid), NOW)
+
+    gone = told(8)
+    assert gone is not None
+    assert (gone.at, "started anew" in gone.because) == (NOW - 99, True)
+    assert told(7) is None
+    assert told(None) is None
+    assert told(8, asked_at=NOW - 99) is None, "the run before may have answered"
+
+
 def test_a_worker_that_does_not_answer_but_has_another_process_was_started_anew() -> None:
     known = worker(NOW, pid=8, started_at=NOW - 50)
     gone = gone_worker(taken(), inspected(), known, NOW)

@@ -119,6 +119,7 @@ class UmbelApp(SteadySheet, SpanDisplay, ActingApp):
         self._notice = notice
         self._is_ahead = ahead
         self._rest: Worker[None] | None = None
+        self._is_ending = False
         self._turnstile = Turnstile(self, self._look_at, self._ready_for)
         # The palette draws with signs that an ASCII terminal lacks; the command bar does not.
         self.use_command_palette = settings.unicode
@@ -221,6 +222,7 @@ class UmbelApp(SteadySheet, SpanDisplay, ActingApp):
                 await screen.complete()
 
     async def _close_all(self) -> None:
+        self._is_ending = True
         if self._rest is not None:
             # A tab that it mounts meanwhile would not be closed, and the console not end.
             self._rest.cancel()
@@ -444,6 +446,10 @@ class UmbelApp(SteadySheet, SpanDisplay, ActingApp):
 
     def _handle_exception(self, error: Exception) -> None:
         """End with one sentence instead of a traceback; the log file has the traceback."""
+        if self._is_ending:
+            # What is closed while it was still being made is half there.
+            log.info("an error while the console ended", exc_info=error)
+            return
         log.error("the console ended by an error", exc_info=error)
         self.problem = f"Umbel had to stop because of an error of its own: {type(error).__name__}."
         if self._exception is None:

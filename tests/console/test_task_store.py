@@ -7,7 +7,7 @@ import pytest
 from fake_console.world import NOW, business, task
 from umbel_backend.events.model import Event
 from umbel_backend.records import TaskRecord
-from umbel_console.stores.selection import Selection, calm_order
+from umbel_console.stores.selection import InSection, Selection, calm_order
 from umbel_console.stores.tasks import Section, TaskStore, section_of
 
 
@@ -156,6 +156,20 @@ def test_rows_worked_out_in_parts_are_those_made_at_once_whatever_changes_meanwh
     assert parts == 10
     assert kept.rows(NOW) == fresh.rows(NOW)
     assert kept.rows(NOW) is kept.rows(NOW)
+
+
+def test_a_section_of_all_is_what_the_section_alone_selects() -> None:
+    store = TaskStore()
+    store.seed([*business(), *(task(900 + n, "PAUSED") for n in range(3))])
+    whole = Selection(store)
+    views = {section: InSection(whole, section) for section in (None, *Section)}
+    for step in range(20):
+        store.apply(life_of(f"new-{step % 7}", NOW + step)[: 1 + step % 3])
+        for section, view in views.items():
+            alone = Selection(store)
+            alone.choose(predicate=None, moves=False, section=section)
+            assert view.rows(NOW) == alone.rows(NOW)
+            assert view.rows(NOW) is view.rows(NOW)
 
 
 def test_a_reader_that_slept_too_long_reads_everything() -> None:

@@ -18,7 +18,7 @@ from umbel_console.render.words import counted
 from umbel_console.screens import task_columns
 from umbel_console.screens.task_list import TaskListScreen
 from umbel_console.session import Session
-from umbel_console.stores.selection import Selection, calm_order
+from umbel_console.stores.selection import InSection, Selection, calm_order
 from umbel_console.stores.tasks import Predicate, Section
 from umbel_console.turnstile import Typed
 from umbel_console.widgets.filter_bar import FilterBar
@@ -47,7 +47,8 @@ class TasksScreen(TaskListScreen):
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
-        self._selection = Selection(session.tasks)
+        self._whole = Selection(session.tasks)
+        self._selection: Selection | InSection = InSection(self._whole, None)
         self._section: Section | None = None
         self._sort: Sort | None = None
         self._seen: object = None
@@ -65,7 +66,10 @@ class TasksScreen(TaskListScreen):
 
     def refresh_body(self) -> None:
         """Show what changed since the last look, and let the times go on."""
-        self.table.show(self._selection.rows(self.session.clock()))
+        now = self.session.clock()
+        # Kept up under a filter too, so that dropping it shows all at once.
+        self._whole.rows(now)
+        self.table.show(self._selection.rows(now))
         self._draw_sections()
         self.look_at_detail()
 
@@ -88,7 +92,8 @@ class TasksScreen(TaskListScreen):
         if self._choosing is not None:
             self._choosing.cancel()
             self._choosing = None
-        self._show_chosen(self._chosen())
+        is_narrowed = self.bar.chosen is not None or self._sort is not None
+        self._show_chosen(self._chosen() if is_narrowed else InSection(self._whole, self._section))
 
     async def _choose_in_parts(self) -> None:
         selection = self._chosen()
@@ -104,7 +109,7 @@ class TasksScreen(TaskListScreen):
             with suppress(WorkerError):
                 await self._choosing.wait()
 
-    def _show_chosen(self, selection: Selection) -> None:
+    def _show_chosen(self, selection: Selection | InSection) -> None:
         self._selection = selection
         self.table.choose_anew()
         self.table.sort = self._sort
@@ -199,8 +204,10 @@ class TasksScreen(TaskListScreen):
         held = len(session.tasks)
         if held and self.bar.chosen:
             where = f" in {self._section.value}" if self._section else ""
-            what = f"None of the {counted(held, 'task')} held here matches{where}."
-            return f"{what} esc drops the filter, 2 searches the whole history."
+            what = f"{counted(held, 'task')} {'is' if held == 1 else 'are'} held here"
+            return (
+                f"{what}, none matches{where}. esc drops the filter, 2 searches the whole history."
+            )
         if held and self._section:
             arrow = session.draw().glyph("→", "the right arrow")
             return f"No task is in {self._section.value} now. {arrow} shows the next section."

@@ -130,6 +130,12 @@ class Selection:
         self._revision, self._whole, self._rechecked_at = revision, False, now
         self._rows = self._in_order()
 
+    def stretch(self, section: Section) -> slice:
+        """Return where the records of ``section`` stand; only in calm order, which keeps them together."""
+        rank = _SECTION_ORDER[section]
+        first, end = (bisect_left(self._places, ((at,), "")) for at in (rank, rank + 1))
+        return slice(first, end)
+
     def _in_order(self) -> list[TaskRecord]:
         return self._ordered[::-1] if self._descending else self._ordered[:]
 
@@ -176,6 +182,31 @@ class Selection:
         if self._section is not None and section_of(record) is not self._section:
             return False
         return self._predicate is None or self._predicate(record, now)
+
+
+class InSection:
+    """One section of all there is, in calm order: at hand at once, for it is a part of ``whole``.
+
+    Args:
+        whole: Of no predicate and no section, in calm order.
+        section: None is all of it.
+    """
+
+    def __init__(self, whole: Selection, section: Section | None) -> None:
+        self._whole = whole
+        self._section = section
+        self._seen: list[TaskRecord] | None = None
+        self._rows: list[TaskRecord] = []
+
+    def rows(self, now: float) -> list[TaskRecord]:
+        """Return the records to show, in order; the same list object while nothing changed."""
+        rows = self._whole.rows(now)
+        if self._section is None:
+            return rows
+        if rows is not self._seen:
+            self._seen = rows
+            self._rows = rows[self._whole.stretch(self._section)]
+        return self._rows
 
 
 def _place(placed: tuple[_Place, TaskRecord]) -> _Place:

@@ -183,6 +183,9 @@ def test_bytes_that_are_no_text_are_shown_as_bytes_and_bounded() -> None:
 def test_a_withheld_message_says_why() -> None:
     words = joined(message_kept(kept(body=None, withheld="it holds a redacted value"), DRAW))
     assert "whose body was not kept: it holds a redacted value" in words
+    withheld = kept(body=None, withheld="it holds a redacted value")
+    told = joined(how_known(task(1, args="[]", args_complete=True), withheld, None, DRAW))
+    assert "The body of its exact message was not kept: it holds a redacted value." in told
 
 
 def test_the_arguments_say_how_well_they_are_known() -> None:

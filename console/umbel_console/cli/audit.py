@@ -69,7 +69,7 @@ def _verify(log: AuditLog, *, as_json: bool) -> int:
             }
         )
     elif verdict.fault is None:
-        print_line(f"The audit is whole: {verdict.entries:,} entries.")
+        print_line(f"The audit is whole: {verdict.entries:,} entries, of acts and of outcomes.")
         print_line(f"Hash of the last: {verdict.hash or 'none'}")
     else:
         print_line(

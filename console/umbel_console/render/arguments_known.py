@@ -71,11 +71,18 @@ def how_known(
     else:
         lines = [said(where_cut(record), draw, "warn")]
     if kept is not None:
-        lines.append(said(f"Its exact message is one {state(kept)}.", draw))
+        lines.append(said(_of_message(kept), draw))
     elif missing and not record.args_complete:
         words = f"To keep them whole: {missing}. {HOW_TO_INSTALL}"
         lines.append(said(words, draw))
     return lines
+
+
+def _of_message(kept: KeptMessage) -> str:
+    if kept.body is not None:
+        return f"Its exact message is {state(kept)}."
+    why = f": {kept.withheld}" if kept.withheld else ""
+    return f"The body of its exact message was not kept{why}."
 
 
 def where_cut(record: TaskRecord) -> str:

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from umbel_agent import boot, protocol, reporting
-from umbel_agent.arrivals import Arrivals
+from umbel_agent.arrivals import Arrival, Arrivals
 from umbel_agent.logs import TaskLogHandler, attach, ends_of_propagation
 from umbel_agent.messages import MessageKeeper
 from umbel_agent.options import Options, read
@@ -178,6 +178,14 @@ class Agent:
         if self.is_on and request.task.send_events:
             fields = {"hostname": self.hostname, **self.describe()}
             self.keeper.received(request, fields, self.shipper.put)
+
+    @guarded
+    def put_aside(self, arrival: Arrival) -> None:
+        """Put what is known of a task into the stream whose message was put aside as it came."""
+        # Where only failures' messages are kept, this one would wait here for an end that it does not have.
+        if self.is_on and arrival.task.send_events and self.options.messages != "failed":
+            fields = {"hostname": self.hostname, **self.describe()}
+            self.keeper.received(arrival, fields, self.shipper.put)
 
     @guarded
     def revoked(self, task: Any, task_id: str) -> None:

@@ -59,6 +59,8 @@ class Arrivals:
     """Remembers each message from when the worker looks at it until it is received or turned away."""
 
     def __init__(self) -> None:
+        self.turns_away: Callable[[str, Any, Any], bool] | None = None
+        """Whether it is not taken, asked first: of a task's name, its message and what acknowledges it."""
         self._here: dict[str, tuple[Any, float]] = {}
 
     def watch(self, consumer: Any) -> None:
@@ -77,12 +79,14 @@ class Arrivals:
     def _wrap_all(self, strategies: dict[str, Strategy]) -> None:
         for name, strategy in list(strategies.items()):
             if not hasattr(strategy, "umbel_agent_wraps"):
-                strategies[name] = self._wrapped(strategy)
+                strategies[name] = self._wrapped(name, strategy)
 
-    def _wrapped(self, strategy: Strategy) -> Strategy:
+    def _wrapped(self, name: str, strategy: Strategy) -> Strategy:
         here = self._here
 
         def receive(message: Any, *args: Any, **kwargs: Any) -> Any:
+            if self.turns_away is not None and self.turns_away(name, message, args[1]):
+                return None
             task_id = (message.headers or {}).get("id")
             if task_id is None:
                 return strategy(message, *args, **kwargs)

@@ -1,7 +1,7 @@
 """Remote control commands of the agent's own, in the panel of the worker it is installed in.
 
 They are addressed and answered like Celery's: ``{"ok": …}``, or ``{"error": "a sentence"}``. Anybody who
-may write to the broker may send them, as Celery's own; none takes anything but ids and numbers.
+may write to the broker may send them, as Celery's own; none takes anything but ids, names and numbers.
 """
 
 from __future__ import annotations
@@ -19,11 +19,24 @@ from umbel_agent.agent import Agent
 from umbel_agent.freezing import CannotFreeze, Freezer
 from umbel_agent.holding import CannotHold, can_hold, hold, place_of
 from umbel_agent.killing import NOT_RUNNING, Killer
-from umbel_agent.protocol import CHECKPOINT, FREEZE, HOLD, KILL, KILLED, THAW
+from umbel_agent.paused_types import PausedTypes
+from umbel_agent.protocol import (
+    CHECKPOINT,
+    FREEZE,
+    HOLD,
+    KILL,
+    KILLED,
+    PAUSE_TYPES,
+    SIGNATURES,
+    THAW,
+)
 from umbel_agent.safety import note_fault
+from umbel_agent.signatures import Signatures
 
 _LONGEST_GRACE_S = 3_600.0
 _MOST_IDS = 10_000
+_MOST_NAMES = 100
+"""Most tasks whose signatures are told at once."""
 
 Reply = dict[str, Any]
 
@@ -42,6 +55,9 @@ class Controls:
         self._freezer = Freezer(report)
         self._consumer: Any = None
         self._report = report
+        self.types: PausedTypes | None = None
+        """The types that are paused; None where this worker cannot put messages aside."""
+        self._signatures: Signatures | None = None
 
     def kill(self, state: Any, task_ids: Any = (), grace_s: Any = 30.0, **_: Any) -> Reply:
         """End the process trees in which tasks run; tell of each what was begun, or why not."""
@@ -81,6 +97,13 @@ class Controls:
                 told[task_id] = {"error": str(why)}
         return {"ok": told}
 
+    def pause_types(self, state: Any, **_: Any) -> Reply:
+        """Look which types are paused, and put aside what was taken of them and has not begun."""
+        if self.types is None:
+            return {"error": "its broker is no Redis"}
+        self.types.look()
+        return {"ok": self.types.put_back_taken(state.consumer)}
+
     def freeze(self, state: Any, task_ids: Any = (), **_: Any) -> Reply:
         """Stop the process trees in which tasks run, until they are thawed."""
         kind = pool_kind(state.consumer)
@@ -95,6 +118,15 @@ class Controls:
     def checkpoint(self, state: Any, task_ids: Any = (), **_: Any) -> Reply:
         """Have running tasks pause at their next checkpoint, of those that come to any."""
         return self._each(task_ids, self._want)
+
+    def signatures(self, state: Any, names: Any = (), **_: Any) -> Reply:
+        """Tell what tasks take, of those that are registered here."""
+        if self._signatures is None:
+            self._signatures = Signatures(self._agent.options.redact)
+        told = {
+            name: self._signatures.of(state.app.tasks, name) for name in _ids(names)[:_MOST_NAMES]
+        }
+        return {"ok": {name: found for name, found in told.items() if found is not None}}
 
     def _want(self, task_id: str) -> Reply:
         request = worker_state.requests.get(task_id)
@@ -138,6 +170,8 @@ class Controls:
         _put(KILL, "control", self.kill)
         _put(KILLED, "inspect", self.killed)
         _put(HOLD, "control", self.hold)
+        _put(PAUSE_TYPES, "control", self.pause_types)
+        _put(SIGNATURES, "inspect", self.signatures)
 
 
 def pool_kind(consumer: Any) -> str:
@@ -163,5 +197,5 @@ def _put(name: str, kind: str, command: Callable[..., Reply]) -> None:
 def _ids(given: Any) -> list[str]:
     ids = [given] if isinstance(given, str) else list(given)
     if len(ids) > _MOST_IDS or not all(isinstance(each, str) for each in ids):
-        raise ValueError("task_ids is a list of up to 10,000 texts")
+        raise ValueError("it takes a list of up to 10,000 texts")
     return ids

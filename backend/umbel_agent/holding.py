@@ -6,7 +6,7 @@ this worker has it: there is never a moment in which it is in both, or in neithe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from celery.worker import state as worker_state
@@ -27,8 +27,14 @@ def can_hold(channel: Any) -> bool:
     return hasattr(channel, "unacked_key") and bool(getattr(channel, "ack_emulation", False))
 
 
-def hold(consumer: Any, task_id: str, report: Report) -> dict[str, Any]:
+def hold(consumer: Any, task_id: str, report: Report, turn: str | None = None) -> dict[str, Any]:
     """Put the message of ``task_id`` aside; for the main thread.
+
+    Args:
+        consumer: The worker's.
+        task_id: Taken by this worker.
+        report: Told of it.
+        turn: When, where it is put aside for its type (`protocol.held_turn`).
 
     Returns:
         The queue it came from, and the list it belongs to.
@@ -47,7 +53,7 @@ def hold(consumer: Any, task_id: str, report: Report) -> dict[str, Any]:
     if not can_hold(channel):
         raise CannotHold("its broker is no Redis")
     queue, place = place_of(channel, request.message)
-    _put_aside(channel, request, place)
+    put_aside(channel, request.message, request.id, place, turn)
     _forget(consumer, request)
     fields = {"how": "held", "name": request.name, "queue": queue}
     report(protocol.PAUSED, task_id, fields)
@@ -57,6 +63,8 @@ def hold(consumer: Any, task_id: str, report: Report) -> dict[str, Any]:
 def close_paused_queues(consumer: Any) -> list[str]:
     """Stop ``consumer``, which is about to take messages, from taking those of paused queues.
 
+    All of its queues are, where the worker itself is paused.
+
     Returns:
         The queues that it would have consumed and does not.
     """
@@ -65,19 +73,38 @@ def close_paused_queues(consumer: Any) -> list[str]:
         return []
     with channel.conn_or_acquire() as client:
         paused = {_text(name) for name in client.smembers(protocol.PAUSED_QUEUES_KEY)}
-        closed = sorted(paused & {queue.name for queue in consumer.task_consumer.queues})
+        own = protocol.PAUSED_HOST_QUEUES_KEY.format(hostname=consumer.hostname)
+        hosts = {_text(name) for name in client.smembers(protocol.PAUSED_HOSTS_KEY)}
+        is_host = consumer.hostname in hosts
+        consumed = {queue.name for queue in consumer.task_consumer.queues}
+        closed = sorted(consumed if is_host else paused & consumed)
         for name in closed:
-            # Before it stops: whoever resumes the queue has to know whom to tell.
-            client.sadd(protocol.PAUSED_WORKERS_KEY.format(queue=name), consumer.hostname)
+            # Before it stops: whoever resumes it has to know whom to tell, and of what.
+            if name in paused:
+                client.sadd(protocol.PAUSED_WORKERS_KEY.format(queue=name), consumer.hostname)
+            if is_host:
+                client.sadd(own, name)
             consumer.cancel_task_queue(name)
-            log.warning("Umbel's agent: queue %s is paused, and not consumed", name)
+            what = "this worker" if is_host else "it"
+            log.warning("Umbel's agent: queue %s is not consumed, for %s is paused", name, what)
     return closed
 
 
-def place_of(channel: Any, message: Any) -> tuple[str, str]:
-    """Return the queue of ``message``, and the key of its list without the broker's prefix."""
+def place_of(channel: Any, message: Any, consumed: Collection[str] = ()) -> tuple[str, str]:
+    """Return the queue of ``message``, and the key of its list without the broker's prefix.
+
+    Args:
+        channel: It came by this.
+        message: kombu's.
+        consumed: Queues of which it came from one; empty where that is not known.
+
+    Raises:
+        CannotHold: More than one queue can be meant.
+    """
     info = message.delivery_info or {}
-    queues = channel._lookup(info.get("exchange"), info.get("routing_key"))
+    queues = {*channel._lookup(info.get("exchange"), info.get("routing_key"))}
+    if len(queues) > 1 and consumed:
+        queues &= {*consumed}
     if len(queues) != 1:
         raise CannotHold("its exchange and routing key fit more than one queue, or none")
     queue = str(next(iter(queues)))
@@ -85,11 +112,22 @@ def place_of(channel: Any, message: Any) -> tuple[str, str]:
     return queue, str(channel._q_for_pri(queue, priority))
 
 
-def _put_aside(channel: Any, request: Any, place: str) -> None:
-    tag = request.message.delivery_tag
+def put_aside(channel: Any, message: Any, task_id: str, place: str, turn: str | None) -> None:
+    """Put ``message`` among those held, and have the broker forget that this worker has it.
+
+    Args:
+        channel: It came by this.
+        message: kombu's.
+        task_id: Of its task.
+        place: The list it belongs to.
+        turn: When, where it is put aside for its type; None of a single task.
+    """
+    tag = message.delivery_tag
     with channel.conn_or_acquire() as client, client.pipeline() as pipe:
-        pipe.hset(protocol.HELD_PLACES_KEY, request.id, place)
-        pipe.hset(protocol.HELD_MESSAGES_KEY, request.id, dumps(request.message._raw))
+        if turn is not None:
+            pipe.hset(protocol.HELD_TURNS_KEY, task_id, turn)
+        pipe.hset(protocol.HELD_PLACES_KEY, task_id, place)
+        pipe.hset(protocol.HELD_MESSAGES_KEY, task_id, dumps(message._raw))
         pipe.zrem(channel.unacked_index_key, tag)
         pipe.hdel(channel.unacked_key, tag)
         pipe.execute()

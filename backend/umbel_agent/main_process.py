@@ -6,21 +6,27 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from celery import bootsteps
 from celery.utils.sysinfo import load_average
 from celery.worker.state import SOFTWARE_INFO, active_requests, all_total_count
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from umbel_agent import protocol
 from umbel_agent.agent import Agent
+from umbel_agent.arrivals import Arrival
 from umbel_agent.boot import started_at
 from umbel_agent.control import Controls, pool_kind
 from umbel_agent.holding import can_hold, close_paused_queues
 from umbel_agent.leases import Leases, visibility_timeout_s
+from umbel_agent.paused_types import PausedTypes
 from umbel_agent.records import Plain
-from umbel_agent.redis_link import Link
-from umbel_agent.safety import guarded, log
+from umbel_agent.redis_link import Link, pool_of_broker
+from umbel_agent.safety import guarded, log, note_fault
 from umbel_agent.samples import Sampler
 
 _POOLS = {"thread": "threads"}
@@ -47,6 +53,7 @@ class MainProcess:
         self._visibility_timeout_s: float | None = None
         self._controls = Controls(agent, self._note_task)
         self._can_hold = False
+        self._types: PausedTypes | None = None
 
     @guarded
     def start(self, consumer: Any) -> None:
@@ -70,10 +77,12 @@ class MainProcess:
         self._controls.register(consumer)
         self._can_hold = can_hold(consumer.task_consumer.channel)
         self._close_paused_queues()
+        self._follow_paused_types()
         self._start_leases(consumer.task_consumer.channel)
         if not self._is_announced:
             self._is_announced = True
             agent.shipper.every(protocol.ANNOUNCE_EVERY_S, self._announce)
+            agent.shipper.every(protocol.ANNOUNCE_EVERY_S, self._look_at_types)
             if agent.options.samples:
                 self._sampler = Sampler()
                 agent.shipper.every(protocol.SAMPLE_EVERY_S, self._put_sample)
@@ -81,6 +90,45 @@ class MainProcess:
     @guarded
     def _close_paused_queues(self) -> None:
         close_paused_queues(self._consumer)
+
+    def _follow_paused_types(self) -> None:
+        """Look which types are paused, before a message is taken."""
+        if self._types is None and self._can_hold:
+            self._types = PausedTypes(pool_of_broker(self._agent.app), self._note_task)
+            self._controls.types = self._types
+            self._agent.arrivals.turns_away = self._turns_away
+        self._look_at_types()
+
+    @guarded
+    def _look_at_types(self, _link: Link | None = None) -> None:
+        if self._types is not None:
+            with suppress(RedisError, OSError):  # what was known last counts
+                self._types.look()
+
+    def _turns_away(self, name: str, message: Any, acknowledge: Any) -> bool:
+        try:
+            return self._turned_away(name, message, acknowledge)
+        except (RedisConnectionError, RedisTimeoutError, OSError):
+            # The worker connects anew, as when it notices by itself, and the message comes back.
+            raise
+        except Exception:
+            note_fault("putting aside a task of a paused type")
+            return False
+
+    def _turned_away(self, name: str, message: Any, acknowledge: Any) -> bool:
+        if self._types is None or not self._types.stops(name):
+            return False
+        consumer = self._consumer
+        is_aside = self._types.turn_away(
+            name,
+            message,
+            lambda: acknowledge(log, consumer.connection_errors),
+            [queue.name for queue in consumer.task_consumer.queues],
+        )
+        if is_aside:
+            task, came_at = consumer.app.tasks[name], time.time()
+            self._agent.put_aside(Arrival(message.headers["id"], message, task, came_at))
+        return is_aside
 
     def _note_task(self, type: str, task_id: str, fields: Mapping[str, Any]) -> None:
         """Put a record about a task into the stream."""
@@ -191,6 +239,8 @@ class MainProcess:
             "hold": self._can_hold,
             "checkpoint": self._can_hold,
             "freeze": pool_kind(self._consumer) == "prefork",
+            "signatures": True,
+            "types": self._can_hold,
         }
         return [word for word in protocol.CAPABILITIES if has[word]]
 

@@ -22,10 +22,19 @@ HELD_PLACES_KEY: Final = "umbel:held:places"
 """The list each of them belongs to, by task id; neither key nor values have the broker's prefix."""
 PAUSED_QUEUES_KEY: Final = "umbel:paused:queues"
 """The queues that no worker is to consume; a set without the broker's prefix."""
+PAUSED_TYPES_KEY: Final = "umbel:paused:types"
+"""The names of tasks that no worker is to begin, ``*`` for anything, and who paused them; a hash of name to
+JSON text, without the broker's prefix."""
+HELD_TURNS_KEY: Final = "umbel:held:turns"
+"""Of messages that were put aside because their type is paused, in which order, by task id; a hash."""
 RETRY_OF_HEADER: Final = "umbel_retry_of"
 """The header that names the task which an operator's retry repeats."""
 PAUSED_WORKERS_KEY: Final = "umbel:paused:workers:{queue}"
 """The workers that would consume a paused queue and whose agents keep them from it; a set."""
+PAUSED_HOSTS_KEY: Final = "umbel:paused:hosts"
+"""The workers that are to consume nothing, by node name; a set without the broker's prefix."""
+PAUSED_HOST_QUEUES_KEY: Final = "umbel:paused:host:{hostname}"
+"""The queues that a paused worker would consume and from which its agent keeps it; a set."""
 STATE_KEY: Final = "umbel:state:{task}"
 """What a task saved at its last checkpoint; JSON text, without the broker's prefix."""
 WANTED_KEY: Final = "umbel:wanted:{task}"
@@ -59,6 +68,8 @@ HOLD: Final = "umbel_hold"
 FREEZE: Final = "umbel_freeze"
 THAW: Final = "umbel_thaw"
 CHECKPOINT: Final = "umbel_checkpoint"
+SIGNATURES: Final = "umbel_signatures"
+PAUSE_TYPES: Final = "umbel_pause_types"
 """Remote control commands of the agent's own."""
 
 LIFECYCLE_TYPES: Final = frozenset(
@@ -99,6 +110,8 @@ CAPABILITIES: Final = (
     "hold",
     "freeze",
     "checkpoint",
+    "signatures",
+    "types",
 )
 
 WITHHELD_SECRET: Final = "it holds a redacted value"
@@ -107,6 +120,16 @@ WITHHELD_OFF: Final = "messages are not kept"
 WITHHELD_FAILED: Final = "it is kept only when the task fails"
 WITHHELD_HEADERS: Final = "its headers are too long"
 WITHHELD_UNREADABLE: Final = "it could not be read"
+
+
+def held_turn(seconds: int, micros: int, rank: int = 0) -> str:
+    """Return what stands under `HELD_TURNS_KEY`: when it was put aside, by the server; sorts as text.
+
+    Args:
+        seconds, micros: The server's ``TIME``.
+        rank: Its place among those put aside at that moment.
+    """
+    return f"{seconds:012d}.{micros:06d}.{rank:06d}"
 
 
 def agent_key(hostname: str, prefix: str = "") -> str:

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 if TYPE_CHECKING:
     from umbel_backend.acts.outcome import Outcome
+    from umbel_backend.acts.signature import Signature
     from umbel_backend.filters import Filter
     from umbel_backend.policies.retry import RetryPolicy
 
@@ -159,6 +160,12 @@ class Acts(Protocol):
 
     async def registered(self) -> Sequence[str]:
         """Return the names of all tasks that workers know. Raises `BrokerUnavailable`."""
+
+    async def signatures(self, name: str) -> Sequence[Signature]:
+        """Return what the task ``name`` takes, as the agents of its workers tell it.
+
+        What most of them told comes first; empty where none tells it. Raises `BrokerUnavailable`.
+        """
 
     async def policies(self) -> Sequence[RetryPolicy]:
         """Return the retry policies in the order in which workers ask them.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from umbel_backend.acts.outcome import Outcome
+from umbel_backend.acts.outcome import NOT_BEGUN, Outcome
 from umbel_backend.errors import UmbelError
 
 if TYPE_CHECKING:
@@ -73,7 +73,10 @@ class ThreadJob:
             raise _Stopped
 
     def carried_out(self, outcomes: Outcomes, job: Callable[[], Job | None]) -> Outcomes:
-        """Yield ``outcomes`` until it is to stop, and then what was seen of all that was begun."""
+        """Yield ``outcomes`` until it is to stop, and then what was seen of all that was begun.
+
+        What has a row in the audit and was not begun counts as what has none: nothing came of it.
+        """
         self._begun = job
         try:
             with closing(outcomes):
@@ -86,7 +89,8 @@ class ThreadJob:
         finally:
             begun = job()
             for target, outcome in ({} if begun is None else begun.outcomes).items():
-                self._tell(target, outcome)
+                if outcome != NOT_BEGUN:
+                    self._tell(target, outcome)
 
     def _tell(self, target: str, outcome: Outcome) -> None:
         with self._lock:

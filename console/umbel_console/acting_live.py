@@ -12,6 +12,7 @@ from umbel_console.acting import Known, Outlook, Verb, Wanted
 from umbel_console.acting_job import Outcomes, ThreadJob
 
 if TYPE_CHECKING:
+    from umbel_backend.acts.signature import Signature
     from umbel_backend.policies.retry import RetryPolicy
 
 GOODBYE_S = 2.0
@@ -85,6 +86,16 @@ class LiveActs:
             from umbel_console.acting_run import registered
 
             return registered(self._settings)
+
+        return await asyncio.to_thread(ask)
+
+    async def signatures(self, name: str) -> Sequence[Signature]:
+        """Return what the task ``name`` takes, as agents tell it."""
+
+        def ask() -> Sequence[Signature]:
+            from umbel_console.acting_run import signatures
+
+            return signatures(self._settings, name)
 
         return await asyncio.to_thread(ask)
 

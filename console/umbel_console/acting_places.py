@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from umbel_backend.acts.cancel import DEFAULT_GRACE_S, Canceller
@@ -13,7 +13,7 @@ from umbel_backend.acts.resume import Resumer
 from umbel_backend.settings import Settings
 from umbel_console.acting import AT_ONCE, Outlook, Verb, Wanted
 from umbel_console.acting_job import Outcomes, ThreadJob
-from umbel_console.acting_rules import action, allow, doable, names, told
+from umbel_console.acting_rules import action, allow, doable, names, pace, told
 from umbel_console.acting_words import looked_at, of_places, would_act
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def outlook(settings: Settings, wanted: Wanted) -> Outlook:
     """Find out where the tasks are, and so what would be done to them."""
     with at_work(settings) as (door, cluster):
         allow(door, wanted)
-        actor = _actor(door, cluster, wanted.verb)
+        actor = _actor(door, cluster, wanted, None)
         try:
             ids, notes = list(wanted.ids), list[str]()
             if wanted.chosen is not None:
@@ -55,7 +55,7 @@ def work(
 ) -> Outcomes:
     """Do it, in the thread of ``job``."""
     with at_work(settings) as (door, cluster):
-        actor = _actor(door, cluster, wanted.verb)
+        actor = _actor(door, cluster, wanted, job.sleep)
         act = getattr(actor, action(wanted.verb))
         try:
             yield from job.carried_out(act(list(ids), reason, Pace(0)), lambda: actor.job)
@@ -75,13 +75,15 @@ class _Actor(Protocol):
     def close(self) -> None: ...
 
 
-def _actor(door: Door, cluster: Cluster, verb: Verb) -> _Actor:
-    if verb == "pause":
+def _actor(
+    door: Door, cluster: Cluster, wanted: Wanted, sleep: Callable[[float], None] | None
+) -> _Actor:
+    if wanted.verb == "pause":
         return Pauser(door, cluster)
-    if verb == "resume":
-        return Resumer(door, cluster)
-
-    return Canceller(door, cluster, _grace_s(verb))
+    if wanted.verb == "resume":
+        creating = pace(door, wanted, sleep)
+        return Resumer(door, cluster, twice=wanted.twice, creating=creating)
+    return Canceller(door, cluster, _grace_s(wanted.verb))
 
 
 def _grace_s(verb: Verb) -> float:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from umbel_backend.acts.opening import at_work
 from umbel_backend.acts.outcome import refused
 from umbel_backend.acts.run import Order, Runner
+from umbel_backend.acts.signature import Signature, in_doubt, mistake_in
+from umbel_backend.acts.signatures import ask_signatures
 from umbel_backend.acts.workforce import Foreman
 from umbel_backend.broker.cluster import Cluster
 from umbel_backend.errors import Refused
@@ -28,6 +30,17 @@ def registered(settings: Settings) -> Sequence[str]:
         cluster.close()
 
 
+def signatures(settings: Settings, name: str) -> Sequence[Signature]:
+    """Return what the task ``name`` takes, as agents tell it."""
+    cluster = Cluster(settings.context)
+    foreman = Foreman(cluster)
+    try:
+        return ask_signatures(cluster, foreman, foreman.registered()[0], name)
+    finally:
+        foreman.close()
+        cluster.close()
+
+
 def outlook(settings: Settings, wanted: Wanted) -> Outlook:
     """Find out whether workers know the task, and where it would go."""
     assert wanted.order is not None
@@ -37,9 +50,12 @@ def outlook(settings: Settings, wanted: Wanted) -> Outlook:
         try:
             note = runner.check(wanted.order.name)
             queue = runner.queue_for(_order(wanted.order))
+            known = runner.signatures(wanted.order.name)
         finally:
             runner.close()
-    lines = [Line(f"to queue {queue}", 1), *told([] if note is None else [note])]
+    mistake = mistake_in(known, wanted.order.args, wanted.order.kwargs)
+    doubts = [note, None if mistake is None else in_doubt(mistake)]
+    lines = [Line(f"to queue {queue}", 1), *told([doubt for doubt in doubts if doubt is not None])]
     return Outlook(ids=[wanted.order.name], lines=lines, doable=1)
 
 

@@ -57,7 +57,11 @@ _DOES: Mapping[str, Mapping[str, tuple[str, str]]] = {
             "with a worker ({by_worker}): go on, if frozen or asked to pause",
             "foreground",
         ),
-        "": ("not paused: left alone", "muted"),
+        "saved": (
+            "ended, and had saved a state: sent again, to go on from there",
+            "foreground",
+        ),
+        "": ("left alone: {why}", "muted"),
     },
 }
 """By verb and by where a task is: what is done to it, and how grave that is."""
@@ -83,6 +87,7 @@ def of_places(places: Mapping[str, Place], verb: Verb, grace_s: float = 0.0) -> 
                 workers=named(_workers(some)),
                 by_worker=_by_worker(some),
                 states=named(p.state or "ended" for p in some),
+                why=named(first_clause(p.words) for p in some),
                 how=f"SIGTERM, killed after {grace_s:g} s" if grace_s > 0 else "SIGKILL at once",
             )
             lines.append(Line(words, len(some), role))
@@ -92,7 +97,7 @@ def of_places(places: Mapping[str, Place], verb: Verb, grace_s: float = 0.0) -> 
 def would_act(places: Mapping[str, Place], verb: Verb) -> list[bool]:
     """Tell for each place whether something would be done to the task that is there."""
     if verb == "resume":
-        return [place.kind in ("paused", "running") for place in places.values()]
+        return [place.kind in ("paused", "running", "saved") for place in places.values()]
     none = _NOT_DONE["cancel" if verb == "kill" else verb]
     return [place.kind not in none for place in places.values()]
 

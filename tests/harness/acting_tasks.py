@@ -83,6 +83,21 @@ def rows(file: str, until: int) -> int:
     return until
 
 
+@app.task(name="harness.acting.falter")
+def falter(file: str, until: int, end: str) -> int:
+    """Do rows as ``rows`` does, and come to a bad ``end`` after the fourth in the first run."""
+    start = umbel_agent.saved_state(0)
+    for number in range(start, until):
+        with open(file, "a", encoding="utf-8") as trace:
+            trace.write(f"{number} {os.getpid()}\n")
+        umbel_agent.checkpoint(number + 1)
+        if start == 0 and number == 3:
+            if end == "raise":
+                raise ValueError("a bad row")
+            time.sleep(600)
+    return until
+
+
 @app.task(name="harness.acting.one_checkpoint")
 def one_checkpoint(file: str, until_file: str) -> str:
     """Come to one checkpoint, say so in ``file``, and to no other until ``until_file`` is there."""

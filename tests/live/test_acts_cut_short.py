@@ -26,7 +26,7 @@ from umbel_backend.settings import Context, Settings
 
 pytestmark = pytest.mark.live
 
-MOST_STEPS = 80
+MOST_STEPS = 250
 
 
 @pytest.fixture

@@ -13,7 +13,11 @@ def explain(record: AuditRecord, task: TaskRecord | None) -> str:
         record: Its row of the audit.
         task: Its target as history has it by now; None if history does not know it, or it is no task.
     """
-    words = {"retry": _retry, "cancel": _cancel, "run": _run}.get(record.action)
+    action = record.action
+    if action == "resume" and "new_id" in record.parameters:
+        # It had ended, and its message was to be sent again, as by a retry.
+        action = "retry"
+    words = {"retry": _retry, "cancel": _cancel, "run": _run}.get(action)
     if words is not None and record.target_kind == "task":
         return words(record, task)
     return (
@@ -25,21 +29,25 @@ def explain(record: AuditRecord, task: TaskRecord | None) -> str:
 def _retry(record: AuditRecord, task: TaskRecord | None) -> str:
     new_id = record.parameters.get("new_id")
     if new_id is None:
-        return "Its process ended before anything was sent. Retry it again."
+        return f"Its process ended before anything was sent. {_again(record)}."
     if new_id == record.target:
         if task is not None and (not task.is_ready or task.state_at > record.at):
             return f"Its message was sent: the task is {task.state} now."
         queue = record.parameters.get("queue") or "its queue"
         return (
             "Its process ended around the sending, and nothing was heard of the task since. If it does"
-            f" not wait in {queue}, retry it again."
+            f" not wait in {queue}, {_again(record).lower()}."
         )
     if task is not None and new_id in task.retried_as:
         return f"Its message was sent: the new task is {new_id}."
     return (
         f"Its process ended around the sending, and history does not know the new task {new_id}. With a"
-        " recorder running that means it was not sent. Retrying it again asks first."
+        f" recorder running that means it was not sent. {_again(record)}, which asks first."
     )
+
+
+def _again(record: AuditRecord) -> str:
+    return f"{record.action.capitalize()} it again"
 
 
 def _cancel(record: AuditRecord, task: TaskRecord | None) -> str:

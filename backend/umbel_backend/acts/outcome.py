@@ -39,3 +39,7 @@ def refused(detail: str) -> Outcome:
 def unknown(detail: str, new_id: str | None = None) -> Outcome:
     """Return the outcome of an act of which it is not known whether it changed anything."""
     return Outcome("unknown", detail, new_id)
+
+
+NOT_BEGUN = refused("Not begun.")
+"""What came of a target that was not reached before everything was stopped."""

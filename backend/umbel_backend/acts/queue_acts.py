@@ -21,7 +21,7 @@ from umbel_backend.broker.cluster import Cluster
 from umbel_backend.broker.purging import purge
 from umbel_backend.broker.redis_sets import RedisSets
 from umbel_backend.db.query import run
-from umbel_backend.db.statements import holds
+from umbel_backend.db.statements import holds, worker_pauses
 from umbel_backend.db.statements.holds import PausedQueue
 from umbel_backend.db.transaction import writing
 from umbel_backend.errors import NotFound
@@ -128,7 +128,13 @@ class QueueActs:
         if self._sets is not None:
             self._sets.remove(PAUSED_QUEUES_KEY, queue)
             workers |= self._sets.take(PAUSED_WORKERS_KEY.format(queue=queue))
-        there = sorted(workers & set(workforce.names))
+        paused = run(self._door.engine, worker_pauses.paused())
+        for host in workers & paused.keys():
+            # Whoever resumes this worker then knows that it consumes the queue.
+            with writing(self._door.engine) as connection:
+                queues = {*paused[host].queues, queue}
+                connection.execute(worker_pauses.consumed(host, queues))
+        there = sorted((workers & set(workforce.names)) - paused.keys())
         if there:
             self._foreman.order_all("add_consumer", {"queue": queue}, there, to=there)
         now, _ = self._settled(queue, lambda now: now >= set(there))

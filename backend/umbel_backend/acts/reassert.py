@@ -15,11 +15,12 @@ from umbel_agent.protocol import PAUSED, RESUMED
 from umbel_backend import states
 from umbel_backend.acts.agents import Agents, described
 from umbel_backend.acts.revoked_results import opened
+from umbel_backend.acts.type_holds import settle as settle_types
 from umbel_backend.broker.cluster import Cluster
 from umbel_backend.broker.mailbox import Command, Mailbox
 from umbel_backend.broker.redis_holds import RedisHolds
 from umbel_backend.db.query import run
-from umbel_backend.db.statements import holds, tasks, tombstones
+from umbel_backend.db.statements import holds, tasks, tombstones, worker_pauses
 from umbel_backend.db.transaction import writing
 
 KEPT_S = 30 * 86_400.0
@@ -70,7 +71,7 @@ def reassert(
 def reassert_pauses(
     cluster: Cluster, engine: sa.Engine, hostname: str, *, timeout_s: float = 20.0
 ) -> list[str] | None:
-    """Tell the worker ``hostname`` to stop consuming the queues that are paused.
+    """Tell the worker ``hostname`` to stop consuming the queues that are paused; all, if it is itself.
 
     Returns:
         Those that it consumed until now; None if it did not reply in time.
@@ -80,21 +81,29 @@ def reassert_pauses(
         DatabaseUnavailable: What is paused cannot be read.
     """
     paused = run(engine, holds.paused())
-    if not paused:
+    host = run(engine, worker_pauses.paused()).get(hostname)
+    if not paused and host is None:
         return []
     mailbox, deadline = Mailbox(cluster), time.monotonic() + timeout_s
     try:
         while (consumed := _consumed(mailbox, hostname)) is None:
             if time.monotonic() > deadline:
                 return None
-        closed = sorted(paused.keys() & consumed)
+        closed = sorted(consumed if host is not None else paused.keys() & consumed)
+        if host is not None and closed:
+            with writing(engine) as connection:
+                queues = {*host.queues, *closed}
+                connection.execute(worker_pauses.consumed(hostname, queues))
         for queue in closed:
             # Written first: whoever resumes it then knows whom to tell.
-            workers = sorted({*paused[queue].workers, hostname})
-            with writing(engine) as connection:
-                connection.execute(holds.told(queue, workers))
+            if queue in paused:
+                workers = sorted({*paused[queue].workers, hostname})
+                with writing(engine) as connection:
+                    connection.execute(holds.told(queue, workers))
             _tell(mailbox, "cancel_consumer", hostname, queue)
         resumed = set(closed) - run(engine, holds.paused()).keys() if closed else set()
+        if hostname in run(engine, worker_pauses.paused()):
+            resumed = set()
         for queue in resumed:
             # Somebody was quicker, whose word to this worker may have come before ours.
             _tell(mailbox, "add_consumer", hostname, queue)
@@ -120,9 +129,10 @@ def _tell(mailbox: Mailbox, command: str, hostname: str, queue: str) -> None:
 
 
 def settle_holds(cluster: Cluster, engine: sa.Engine) -> int:
-    """Have history say of tasks that they are put aside, or back, where an act ended before it was told.
+    """Finish what an act on holds left half done that ended too early; return of how many it is told.
 
-    What is aside on the broker decides. Return of how many it is told.
+    Which types are paused is published again, what is aside for none comes back, and history says of tasks
+    that they are put aside, or back: what is aside on the broker decides.
 
     Raises:
         BrokerUnavailable: The broker cannot be reached.
@@ -130,6 +140,8 @@ def settle_holds(cluster: Cluster, engine: sa.Engine) -> int:
     """
     if not cluster.is_redis:
         return 0
+    for _back in settle_types(cluster, engine):
+        pass  # history is told below
     broker = RedisHolds(cluster)
     paused = run(engine, tasks.in_state(states.PAUSED, _MOST))
     # After history: what is put aside in between is in both, or only here, and is looked at.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
@@ -12,6 +12,13 @@ from umbel_agent.protocol import CHORD_HEADER
 from umbel_agent.redact import Redactor
 from umbel_backend import states
 from umbel_backend.acts import chords, resend
+from umbel_backend.acts.again import (
+    interrupted,
+    one_by_one,
+    refuse_repeated,
+    refuse_unfinished,
+    rivals,
+)
 from umbel_backend.acts.operator import Door, Job
 from umbel_backend.acts.outcome import Outcome, refused
 from umbel_backend.acts.pace import Pace
@@ -20,18 +27,16 @@ from umbel_backend.acts.sender import Outgoing, Sender
 from umbel_backend.broker.cluster import Cluster
 from umbel_backend.db.changes import Changes
 from umbel_backend.db.query import run
-from umbel_backend.db.statements import audit, lineage, messages, tasks, tombstones
+from umbel_backend.db.statements import lineage, messages, tasks, tombstones
 from umbel_backend.db.transaction import writing
 from umbel_backend.db.writer import Writer
 from umbel_backend.errors import Refused
-from umbel_backend.records import AuditRecord, KeptMessage, TaskRecord
+from umbel_backend.records import KeptMessage, TaskRecord
 
 _AT_ONCE = 50
 MAY_RUN_TWICE = frozenset({states.SUCCESS, states.REVOKED, states.LOST})
 """Ends after which a retry may do something for the second time."""
 _SHOWN = 200
-NOT_BEGUN = refused("Not begun.")
-"""What came of a target that was not reached before everything was stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +87,12 @@ class Retrier:
                 [record.retried_as[-1] for record in records.values() if record.retried_as]
             ),
         )
-        cut_off = run(self._door.engine, audit.interrupted("retry", ids, time.time()))
+        cut_off = interrupted(self._door.engine, ids)
         plans: dict[str, Plan | Outcome] = {}
         for task_id in ids:
             try:
                 if not self._twice:
-                    _refuse_unfinished(cut_off.get(task_id), records.get(task_id))
+                    refuse_unfinished(cut_off.get(task_id, ()), records.get(task_id), "retries")
                 plans[task_id] = self._plan(task_id, records.get(task_id), again)
             except Refused as why:
                 plans[task_id] = refused(f"{why}.")
@@ -108,32 +113,10 @@ class Retrier:
                 some = ids[at : at + pace.take(min(_AT_ONCE, len(ids) - at))]
                 planned_at = time.time()
                 plans = self.plan(some)
-                job.open(some, {each: _parameters(plan) for each, plan in plans.items()})
-                self._give_way(job, plans, planned_at)
-                yield from self._carry_out(job, plans)
+                job.open(some, {each: parameters(plan) for each, plan in plans.items()})
+                plans.update(rivals(self._door.engine, job, list(plans), planned_at))
+                yield from one_by_one(job, plans, self.send)
                 at += len(some)
-
-    def _give_way(self, job: Job, plans: dict[str, Plan | Outcome], planned_at: float) -> None:
-        """Leave to somebody else what they began to retry before, since it was planned here."""
-        others = audit.rivals("retry", list(plans), job.batch, planned_at, time.time())
-        for task_id, operator in run(self._door.engine, others).items():
-            plans[task_id] = refused(f"{operator} retries it at this moment.")
-
-    def _carry_out(
-        self, job: Job, plans: Mapping[str, Plan | Outcome]
-    ) -> Iterator[tuple[str, Outcome]]:
-        """Send one after the other; what was not begun when it is stopped is told as that."""
-        left = list(plans)
-        try:
-            while left:
-                task_id = left.pop(0)
-                plan = plans[task_id]
-                outcome = plan if isinstance(plan, Outcome) else self._send(plan)
-                job.close(task_id, outcome)
-                yield task_id, job.outcomes[task_id]
-        finally:
-            for task_id in left:
-                job.close(task_id, NOT_BEGUN)
 
     def close(self) -> None:
         """Close what is open."""
@@ -147,21 +130,27 @@ class Retrier:
         if not record.is_ready:
             raise Refused(f"It has not ended ({record.state}); only what has ended is retried")
         if not self._twice:
-            _refuse_twice(record, again)
+            _refuse_twice(record)
+            refuse_repeated(record, again, "retries")
         kept = run(self._door.engine, messages.of_task(task_id))
         new_id = resend.new_id_for(record, kept, str(uuid4()))
         if self._edit.is_empty:
-            return self._exact_plan(record, kept, new_id)
+            return self.exact_plan(record, kept, new_id)
         message = resend.edited(record, kept, new_id, self._edit)
         warning = ""
         if resend.loses_what_follows(record, kept):
             warning = "What was to follow it (chain, chord, callbacks) is not known and left out."
         return Plan(record, message, _words(message, record, "with new arguments"), warning)
 
-    def _exact_plan(self, record: TaskRecord, kept: KeptMessage | None, new_id: str) -> Plan:
+    def exact_plan(self, record: TaskRecord, kept: KeptMessage | None, new_id: str) -> Plan:
+        """Return what it takes to send the exact message of a task again, under ``new_id``. Reads only.
+
+        Raises:
+            Refused: The message is not known exactly.
+        """
         why_not = resend.why_not_exact(kept)
         if kept is None or why_not is not None:
-            needs = "" if kept is not None else _needs_agent(record)
+            needs = "" if kept is not None else needs_agent(record)
             raise Refused(
                 f"{why_not}{needs}, and a retry never guesses. --args and --kwargs send a new one;"
                 f" known are {_shown(record)}"
@@ -177,7 +166,12 @@ class Retrier:
                 message = replace(message, headers=headers)
         return Plan(record, message, _words(message, record, "its exact message"), warning)
 
-    def _send(self, plan: Plan) -> Outcome:
+    def send(self, plan: Plan) -> Outcome:
+        """Send what was planned, and tell where it was seen; its lineage is noted.
+
+        Raises:
+            BrokerUnavailable: The broker went away, so that it is not known whether it was sent.
+        """
         if plan.is_same_id:
             with writing(self._door.engine) as connection:
                 connection.execute(tombstones.lift([plan.record.id]))
@@ -221,34 +215,16 @@ class Retrier:
             connection.execute(lineage.repeats(new.id, old.id))
 
 
-def _refuse_twice(record: TaskRecord, again: Mapping[str, TaskRecord]) -> None:
+def _refuse_twice(record: TaskRecord) -> None:
     if record.state in MAY_RUN_TWICE:
         raise Refused(
             f"It ended as {record.state}, so it may do the same for the second time; --yes retries it"
             " all the same"
         )
-    last = again.get(record.retried_as[-1]) if record.retried_as else None
-    if last is not None and (not last.is_ready or last.state == states.SUCCESS):
-        raise Refused(
-            f"It was retried already as {last.id} ({last.state}); --yes retries it all the same"
-        )
 
 
-def _refuse_unfinished(earlier: AuditRecord | None, record: TaskRecord | None) -> None:
-    """Refuse where the message of an interrupted retry may have been sent, and nobody has seen it yet."""
-    new_id = earlier.parameters.get("new_id") if earlier is not None else None
-    if earlier is None or record is None or not new_id:
-        return
-    is_same = new_id == record.id
-    if new_id in record.retried_as or (is_same and record.state_at > earlier.at):
-        return
-    raise Refused(
-        f"An earlier retry of it, as {new_id}, was interrupted, and whether its message was sent is not"
-        " known; --yes retries it all the same"
-    )
-
-
-def _parameters(plan: Plan | Outcome) -> dict[str, object]:
+def parameters(plan: Plan | Outcome) -> dict[str, object]:
+    """Return what the audit tells of a plan."""
     if isinstance(plan, Outcome):
         return {}
     return {"new_id": plan.message.id, "queue": plan.message.queue, "message": plan.words}
@@ -260,7 +236,8 @@ def _words(message: Outgoing, record: TaskRecord, what: str) -> str:
     return f"{what}, to queue {where}, {id_}"
 
 
-def _needs_agent(record: TaskRecord) -> str:
+def needs_agent(record: TaskRecord) -> str:
+    """Return what would have kept the message of a task, in brackets; empty if its worker is not known."""
     return f" (needs umbel_agent in worker {record.worker})" if record.worker else ""
 
 

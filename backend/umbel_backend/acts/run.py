@@ -15,6 +15,8 @@ from umbel_backend.acts.operator import Door
 from umbel_backend.acts.outcome import Outcome
 from umbel_backend.acts.pace import Pace
 from umbel_backend.acts.sender import Outgoing, Sender
+from umbel_backend.acts.signature import Signature
+from umbel_backend.acts.signatures import ask_signatures
 from umbel_backend.acts.workforce import Foreman
 from umbel_backend.broker.cluster import Cluster
 from umbel_backend.broker.control import Control
@@ -53,6 +55,8 @@ class Runner:
         self._cluster = cluster
         self._foreman = Foreman(cluster)
         self._sender = Sender(cluster)
+        self._workers: list[str] = []
+        """Who answered `check`."""
 
     def check(self, name: str) -> str | None:
         """Refuse a name that no worker knows; return a sentence if no worker could be asked.
@@ -61,6 +65,7 @@ class Runner:
             Refused: Workers answered, and none of them knows it.
         """
         workers, known = self._foreman.registered()
+        self._workers = workers
         if not workers:
             return "No worker answered, so that nobody could be asked whether it knows the task."
         if name in known:
@@ -68,6 +73,13 @@ class Runner:
         near = difflib.get_close_matches(name, known, n=_NAMED, cutoff=0.5)
         hint = f"; similar are {', '.join(near)}" if near else ""
         raise Refused(f"No worker that answered knows a task {name!r}{hint}.")
+
+    def signatures(self, name: str) -> list[Signature]:
+        """Return what the task ``name`` takes, as the agents of those tell it that answered `check`.
+
+        Empty where none of them has an agent that tells it. Raises `BrokerUnavailable`.
+        """
+        return ask_signatures(self._cluster, self._foreman, self._workers, name)
 
     def queue_for(self, order: Order) -> str:
         """Return the queue that ``order`` goes to."""

@@ -21,8 +21,9 @@ from umbel_backend.db.statements import tasks
 from umbel_backend.records import TaskRecord
 from umbel_backend.settings import Settings
 
-Kind = Literal["running", "held", "paused", "waiting", "unacked", "ended", "nowhere"]
-"""``held`` by a worker that has not begun it; ``paused`` is put aside by an operator."""
+Kind = Literal["running", "held", "paused", "waiting", "unacked", "ended", "saved", "nowhere"]
+"""``held`` by a worker that has not begun it; ``paused`` is put aside by an operator; ``saved`` ended, and
+has saved a state from which it can be resumed."""
 
 _ENDED = frozenset({states.SUCCESS, states.FAILURE, states.REJECTED})
 _UNACKED_LIMIT = 2_000

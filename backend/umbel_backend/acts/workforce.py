@@ -128,6 +128,19 @@ class Foreman:
         )
         return heard.replies[command].get(worker)
 
+    def inquire(
+        self,
+        command: str,
+        arguments: Mapping[str, Any],
+        to: Sequence[str],
+        timeout_s: float = ANSWER_S,
+    ) -> Mapping[str, Any]:
+        """Put a question of the agents' to the workers ``to``; return what came back, by worker."""
+        heard = self._mailbox.ask(
+            [Command(command, arguments)], to=to, expected=to, timeout_s=timeout_s
+        )
+        return heard.replies[command]
+
     def order_all(
         self,
         command: str,

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
-from umbel_agent.protocol import HELD_MESSAGES_KEY, HELD_PLACES_KEY
+from umbel_agent.protocol import HELD_MESSAGES_KEY, HELD_PLACES_KEY, HELD_TURNS_KEY
 from umbel_backend.broker.cluster import Cluster
 from umbel_backend.broker.redis_surgery import Waiting
 from umbel_backend.errors import Refused
@@ -61,26 +61,24 @@ return out
 """
 
 PUT_BACK = """
--- KEYS: messages, places, then lists. ARGV: a task id for each list, whose message goes to its head.
+-- KEYS: messages, places, turns, then lists. ARGV: a task id for each list, whose message goes to its head.
 -- Answers for each how many wait in its list then, 0 where its message is not aside any more.
 local out = {}
 for i, id in ipairs(ARGV) do
   local raw = redis.call('HGET', KEYS[1], id)
   out[i] = 0
   if raw then
-    out[i] = redis.call('RPUSH', KEYS[i + 2], raw)
-    redis.call('HDEL', KEYS[1], id)
-    redis.call('HDEL', KEYS[2], id)
+    out[i] = redis.call('RPUSH', KEYS[i + 3], raw)
+    for k = 1, 3 do redis.call('HDEL', KEYS[k], id) end
   end
 end
 return out
 """
 
 TAKE = """
--- KEYS: messages, places. ARGV: task id. Answers the message, which is aside no more.
+-- KEYS: messages, places, turns. ARGV: task id. Answers the message, which is aside no more.
 local raw = redis.call('HGET', KEYS[1], ARGV[1])
-redis.call('HDEL', KEYS[1], ARGV[1])
-redis.call('HDEL', KEYS[2], ARGV[1])
+for k = 1, 3 do redis.call('HDEL', KEYS[k], ARGV[1]) end
 return raw
 """
 
@@ -108,6 +106,7 @@ class RedisHolds:
         self._prefix = cluster.key_prefix
         self._messages = self._prefix + HELD_MESSAGES_KEY
         self._places = self._prefix + HELD_PLACES_KEY
+        self._turns = self._prefix + HELD_TURNS_KEY
 
     def hold(self, messages: Iterable[Waiting]) -> set[str]:
         """Put ``messages`` aside; return the ids of those that were still there."""
@@ -153,7 +152,8 @@ class RedisHolds:
         back: set[str] = set()
         for start in range(0, len(messages), _AT_ONCE):
             some = messages[start : start + _AT_ONCE]
-            keys = [self._messages, self._places, *(self._prefix + m.place for m in some)]
+            own = [self._messages, self._places, self._turns]
+            keys = [*own, *(self._prefix + message.place for message in some)]
             counts = self._run(PUT_BACK, keys, [message.id for message in some])
             put = zip(some, counts, strict=True)
             back.update(message.id for message, count in put if count)
@@ -161,7 +161,7 @@ class RedisHolds:
 
     def take(self, task_id: str) -> bytes | None:
         """Take the message of a task away for good; return it, None if it was not aside."""
-        raw: bytes | None = self._run(TAKE, [self._messages, self._places], [task_id])
+        raw: bytes | None = self._run(TAKE, [self._messages, self._places, self._turns], [task_id])
         return raw
 
     def _read(self, client: redis.Redis, ids: list[str]) -> tuple[list[Any], list[Any]]:

@@ -324,6 +324,27 @@ queue_pause = sa.Table(
 )
 """A queue that no worker is to consume; ``workers`` is a JSON list of those that were told so."""
 
+type_pause = sa.Table(
+    "type_pause",
+    metadata,
+    sa.Column("pattern", sa.Text, primary_key=True),
+    sa.Column("paused_at", sa.Double, nullable=False),
+    sa.Column("operator", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+)
+"""Names of tasks that no worker is to begin, ``*`` for anything (`statements.type_pauses.PausedType`)."""
+
+worker_pause = sa.Table(
+    "worker_pause",
+    metadata,
+    sa.Column("hostname", sa.Text, primary_key=True),
+    sa.Column("paused_at", sa.Double, nullable=False),
+    sa.Column("operator", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("queues", sa.Text, nullable=False),
+)
+"""A worker that is to consume nothing; ``queues`` is a JSON list of what it consumed."""
+
 cleanup = sa.Table(
     "cleanup",
     metadata,

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from umbel_backend.acts.reassert import reassert, reassert_pauses, settle_holds
 from umbel_backend.broker.cluster import Cluster
 from umbel_backend.db.query import run
-from umbel_backend.db.statements import holds
+from umbel_backend.db.statements import holds, worker_pauses
 from umbel_backend.errors import DatabaseUnavailable, UmbelError
 from umbel_backend.settings import Settings
 
@@ -43,6 +43,7 @@ class CancelledTasks:
         self._waiting: SimpleQueue[str | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._paused: frozenset[str] = frozenset()
+        self._hosts: frozenset[str] = frozenset()
         self._looked_at = -_LOOK_EVERY_S
 
     def heard(self, hostname: str, pid: int | None, *, is_new: bool = False) -> None:
@@ -65,13 +66,14 @@ class CancelledTasks:
             self._thread.start()
 
     def consumes(self, hostname: str, queues: Collection[str]) -> None:
-        """Note what a worker consumes: it is told again if a queue that is paused is among it."""
+        """Note what a worker consumes: it is told again if it is paused, or a queue among these is."""
         now = time.monotonic()
         if now - self._looked_at > _LOOK_EVERY_S:
             self._looked_at = now
             with suppress(DatabaseUnavailable):
                 self._paused = frozenset(run(self._engine, holds.paused()).keys())
-        if not self._paused.isdisjoint(queues):
+                self._hosts = frozenset(run(self._engine, worker_pauses.paused()).keys())
+        if not self._paused.isdisjoint(queues) or (queues and hostname in self._hosts):
             self._told.pop(hostname, None)
             self.heard(hostname, None, is_new=True)
 

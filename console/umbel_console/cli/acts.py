@@ -14,8 +14,7 @@ import sqlalchemy as sa
 
 from umbel_backend.acts import opening
 from umbel_backend.acts.operator import Door, Job
-from umbel_backend.acts.outcome import Outcome
-from umbel_backend.acts.retry import NOT_BEGUN
+from umbel_backend.acts.outcome import NOT_BEGUN, Outcome
 from umbel_backend.broker.cluster import Cluster
 from umbel_backend.broker.urls import describe_url
 from umbel_backend.db.engine import database_url, open_engine
@@ -127,22 +126,41 @@ def named_once(ids: Sequence[str], filter_text: str | None) -> list[str]:
 
 
 def confirmed(
-    context: Context, verb: str, targets: Sequence[str], options: ActOptions, by_filter: bool
+    context: Context,
+    verb: str,
+    targets: Sequence[str],
+    options: ActOptions,
+    by_filter: bool,
+    doubt: str | None = None,
 ) -> bool:
     """Ask whether to go on; return True without asking where that was said, or nobody can be asked.
+
+    Args:
+        context: Where it is done.
+        verb: What is done, for the question.
+        targets: To what.
+        options: Whether to ask at all.
+        by_filter: Whether a filter chose the targets.
+        doubt: What speaks against it, one sentence; then it is not done unasked.
 
     Raises:
         click.UsageError: Nobody can be asked, and it is too much to do unasked.
     """
     if options.yes:
+        if doubt is not None:
+            print_note(doubt)
         return True
     count = "1 task" if len(targets) == 1 else f"{len(targets):,} tasks"
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         if by_filter or context.protected:
             why = "a filter" if by_filter else "a protected context"
             raise click.UsageError(f"With {why} and nobody to ask, --yes is needed ({count}).")
+        if doubt is not None:
+            raise click.UsageError(f"{doubt} --yes does it all the same.")
         return True
     first = ", ".join(targets[:3]) + (" …" if len(targets) > 3 else "")
+    if doubt is not None:
+        print_note(doubt)
     print_note(f"{verb} {count} in {context.name} ({describe_url(context.broker)}): {first}")
     if context.protected:
         typed: str = click.prompt(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
 from umbel_backend.acts.ordering import read_priority, read_tags, read_time_ahead
 from umbel_backend.acts.run import Order, Runner
+from umbel_backend.acts.signature import Signature, in_doubt, mistake_in
 from umbel_backend.broker.urls import AMQP_TRANSPORTS, transport_of
 from umbel_backend.filters.fields import REDIS_LEVELS
 from umbel_console.cli.acts import (
@@ -60,7 +61,8 @@ def run(
 ) -> int:
     """Run the task NAME once; its id is printed as soon as it is in its queue.
 
-    A name that no worker knows is refused, unless no worker answers.
+    A name that no worker knows is refused, unless no worker answers. With umbel_agent in the workers,
+    --dry-run shows what the task takes, and arguments that do not fit need --yes.
     """
     options = ActOptions(**given)
     now = time.time()
@@ -87,12 +89,12 @@ def run(
             note = runner.check(name)
             if note is not None:
                 print_note(note)
-            chosen = runner.queue_for(order)
+            chosen, known = runner.queue_for(order), runner.signatures(name)
+            doubt = _doubt(order, known)
             if options.dry_run:
-                detail = f"would be sent to queue {chosen}"
-                show([{"target": name, "outcome": "dry run", "detail": detail}], options)
+                _show_dry(order, chosen, known, doubt, options)
                 return 0
-            if not confirmed(session.context, "Run", [name], options, False):
+            if not confirmed(session.context, "Run", [name], options, False, doubt):
                 print_note("Nothing was done.")
                 return 1
             outcome = runner.run(order, chosen, options.reason, pace_for(door, options))
@@ -105,6 +107,26 @@ def run(
         print_line(plain(id_))
         print_note(outcome.detail)
     return exit_code([row(id_, outcome)])
+
+
+def _doubt(order: Order, known: Sequence[Signature]) -> str | None:
+    """Return why the task would probably fail, with what it takes; None if nothing speaks for that."""
+    mistake = mistake_in(known, order.args, order.kwargs)
+    if mistake is None:
+        return None
+    return f"{in_doubt(mistake)} It takes {known[0].text()}."
+
+
+def _show_dry(
+    order: Order, queue: str, known: Sequence[Signature], doubt: str | None, options: ActOptions
+) -> None:
+    detail = f"would be sent to queue {queue}"
+    takes = {"signature": f"{order.name}{known[0].text()}"} if known else {}
+    show([{"target": order.name, "outcome": "dry run", "detail": detail, **takes}], options)
+    if known and not options.as_json:
+        print_note(plain(" ".join([*takes.values(), known[0].words]).rstrip()))
+    if doubt is not None:
+        print_note(plain(doubt))
 
 
 def _levels(session: Session) -> Mapping[str, int]:

@@ -20,7 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "task": ("tasks:task", "Show one task in full."),
     "logs": ("logs:logs", "Print what a task logged and printed, or follow it live."),
     "workers": ("workers:workers", "List workers, asked now."),
-    "worker": ("workers:worker", "Look at one worker."),
+    "worker": ("workers:worker", "Look at one worker, pause it, or resume it."),
     "queues": ("queues:queues", "List queues and how full they are, measured now."),
     "queue": ("queues:queue", "Look into one queue, pause it, resume it, or empty it."),
     "gaps": ("gaps:gaps", "List stretches of time in which events may have been missed."),

@@ -16,6 +16,7 @@ from umbel_backend.broker.control import Control, Inspection
 from umbel_backend.broker.queues import Queues, open_queues
 from umbel_backend.errors import NotFound
 from umbel_backend.records import MessageRecord, QueueRecord
+from umbel_console.cli.acts_group import ActsGroup
 from umbel_console.cli.options import json_option, limit_option
 from umbel_console.cli.output import print_json_array, print_line, print_note
 from umbel_console.cli.session import Session
@@ -107,25 +108,7 @@ def _with_rates(session: Session, found: list[QueueRecord]) -> list[QueueRecord]
     ]
 
 
-class _QueueGroup(click.Group):
-    """Imports what changes a queue only when it is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*super().list_commands(ctx), *_ACTS]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _ACTS:
-            return super().get_command(ctx, cmd_name)
-        from umbel_console.cli import acts_queue
-
-        command: click.Command = getattr(acts_queue, cmd_name)
-        return command
-
-
-_ACTS = ("pause", "resume", "purge")
-
-
-@click.group(cls=_QueueGroup)
+@click.group(cls=ActsGroup, module="acts_queue", acts=("pause", "resume", "purge"))
 def queue() -> None:
     """Look into one queue, pause it, resume it, or empty it."""
 

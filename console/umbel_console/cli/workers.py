@@ -19,6 +19,7 @@ from umbel_backend.events.fold_workers import status_at
 from umbel_backend.recorder.workers import described, with_status
 from umbel_backend.records import WorkerRecord
 from umbel_console.agent_words import HOW_TO_INSTALL
+from umbel_console.cli.acts_group import ActsGroup
 from umbel_console.cli.agent_facts import read_agents
 from umbel_console.cli.options import json_option, limit_option
 from umbel_console.cli.output import print_json, print_json_array, print_line, print_note
@@ -108,9 +109,9 @@ def workers(session: Session, /, limit: int, as_json: bool) -> None:
         print_note(f"{len(found) - limit} more; --limit shows more of them.")
 
 
-@click.group()
+@click.group(cls=ActsGroup, module="acts_worker", acts=("pause", "resume"))
 def worker() -> None:
-    """Look at one worker."""
+    """Look at one worker, pause it, or resume it."""
 
 
 @worker.command()

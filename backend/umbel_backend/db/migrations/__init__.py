@@ -24,6 +24,7 @@ from umbel_backend.db.migrations import (
     m0004_retention,
     m0005_holds,
     m0006_policies,
+    m0007_pauses,
 )
 from umbel_backend.db.tables import schema_version
 from umbel_backend.db.transaction import writing
@@ -48,6 +49,7 @@ STEPS: tuple[Step, ...] = (
     Step(4, m0004_retention.apply),
     Step(5, m0005_holds.apply),
     Step(6, m0006_policies.apply),
+    Step(7, m0007_pauses.apply),
 )
 """In order of version, without holes."""
 
@@ -165,6 +167,7 @@ def _refuse_strangers(connection: sa.Connection) -> None:
         *m0004_retention.TABLES,
         *m0005_holds.TABLES,
         *m0006_policies.TABLES,
+        *m0007_pauses.TABLES,
     }
     taken = sorted(set(sa.inspect(connection).get_table_names()) & ours)
     if taken:

@@ -1,0 +1,71 @@
+"""What tasks take, asked of the agents of real workers, before one of them is run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.acting import Scene
+from harness.agent_stream import AgentStream
+from harness.waiting import wait_until
+from harness.worker import Workers
+from umbel_backend.settings import Context, Settings
+from umbel_console.acting import TaskOrder, Wanted
+from umbel_console.acting_live import LiveActs
+
+pytestmark = pytest.mark.live
+
+TAKES = "harness.acting.rows(file: str, until: int)"
+
+
+@pytest.fixture
+def scene(tmp_path: Path, broker_url: str, workers: Workers) -> Iterator[Scene]:
+    with Scene(tmp_path, broker_url, workers) as scene:
+        yield scene
+
+
+def test_arguments_that_do_not_fit_are_told_before_a_task_is_run(
+    scene: Scene, tmp_path: Path
+) -> None:
+    scene.site.inside("db", "upgrade")
+    with_agent = scene.workers.start(
+        scene.url, app="harness.acting_tasks:app", result_backend=scene.url
+    )
+    AgentStream(scene.url).wait_announcement(with_agent.hostname)
+    without = scene.workers.start(scene.url, queues=["reports"])
+    run = scene.site.inside("run", "harness.acting.rows", "--args", '["f"]', "--dry-run", "--json")
+    assert [row["signature"] for row in run.json()] == [TAKES]
+    assert "It would probably fail: it needs 'until'. It takes (file: str, until: int)." in run.err
+
+    words = ["run", "harness.acting.rows", "--kwargs", '{"file": "f", "untill": 0}']
+    refused = scene.site.inside(*words)
+    assert (refused.code, refused.out) == (2, "")
+    assert "it has no argument 'untill'; it has 'until'" in refused.err
+    assert "--yes does it all the same" in refused.err
+    settings = Settings(context=Context(broker=scene.url, db=str(scene.site.file)))
+    acts = LiveActs(settings)
+    try:
+        [found] = asyncio.run(acts.signatures("harness.acting.rows"))
+        assert (found.workers, found.is_rule) == ((with_agent.hostname,), True)
+        assert found.words.startswith("Append a line to ``file``")
+        assert asyncio.run(acts.signatures("nobody.knows.it")) == []
+        order = TaskOrder(name="harness.acting.rows", args=[], kwargs={})
+        outlook = asyncio.run(acts.outlook(Wanted(verb="run", ids=[order.name], order=order)))
+        assert outlook.lines[1].words == "It would probably fail: it needs 'file', 'until'."
+    finally:
+        acts.close()
+    assert scene.waiting() == []
+
+    fits = scene.site.inside(
+        "run", "harness.acting.rows", "--args", f'["{tmp_path / "trace"}", 1]', "--queue", "default"
+    )
+    assert fits.code == 0, fits.err
+    wait_until(lambda: scene.state(fits.out.strip()) == "SUCCESS", 20)
+    forced = scene.site.inside(*words, "--yes", "--queue", "default")
+    assert (forced.code, "it has no argument 'untill'" in forced.err) == (0, True)
+    wait_until(lambda: scene.state(forced.out.strip()) == "FAILURE", 20)
+    # A worker without the agent was not bothered with a command that it does not know.
+    assert "No such control command" not in without.log()

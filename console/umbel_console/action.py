@@ -80,7 +80,14 @@ class Action(Struct, frozen=True, kw_only=True):
     """It changes the world outside the console."""
     on_tasks: bool = False
     """It begins an act on tasks; what these are is found out by `screens.task_acts`."""
+    leads_to_act: bool = False
+    """It opens a form that ends in an act, although its key is no capital letter."""
     why_disabled: WhyDisabled = lambda situation: None
+
+    @property
+    def needs_role(self) -> bool:
+        """Whether a viewer, or anybody in a read-only context, gets nowhere with it."""
+        return self.danger or self.on_tasks or self.leads_to_act
 
     @property
     def verb(self) -> str:

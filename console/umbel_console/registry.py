@@ -757,6 +757,7 @@ REGISTRY: tuple[Action, ...] = (
         tooltip="Put together a new retry policy",
         scope="policies",
         footer=3,
+        leads_to_act=True,
     ),
     Action(
         id="policies.edit",
@@ -765,6 +766,7 @@ REGISTRY: tuple[Action, ...] = (
         tooltip="Change the retry policy under the cursor",
         scope="policies",
         footer=3,
+        leads_to_act=True,
         why_disabled=_needs_record,
     ),
     Action(

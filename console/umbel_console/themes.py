@@ -12,7 +12,7 @@ TabScreen { background: $background; color: $foreground; }
 #tabs, #footer { background: $background; }
 #status { background: $surface; }
 CommandBar { background: $surface; }
-.-ascii VerticalScroll { scrollbar-size-vertical: 0; }
+.-ascii VerticalScroll, .-ascii DocumentView, .-ascii LogView { scrollbar-size-vertical: 0; }
 TabScreen.-detail.-narrow #list { display: none; }
 TabScreen.-wide TaskDetail { width: 1fr; background: $surface; border-left: solid $panel; }
 .-ascii TabScreen.-wide TaskDetail { border-left: ascii $panel; }

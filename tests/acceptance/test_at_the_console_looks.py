@@ -33,7 +33,7 @@ def is_whole(text: str, width: int) -> bool:
     return (
         re.match(r"( umbel  )? DEFAULT .*● live \d+\.\d s ", lines[0]) is not None
         and len(lines[0]) <= width
-        and re.match(r" 0 (Overview )?(│|\|) ?1 ", lines[1]) is not None
+        and re.match(r" 0 (Over(view)? )?(│ |\| | )?1 ", lines[1]) is not None
         and lines[-1].rstrip().endswith("? help")
     )
 

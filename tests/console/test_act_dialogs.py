@@ -10,7 +10,7 @@ import pytest
 from textual.pilot import Pilot
 
 from fake_console.acts import FakeJob
-from fake_console.screen_text import line_with, text, until, until_shown
+from fake_console.screen_text import line_with, strips, text, until, until_shown
 from fake_console.world import Console, task
 from umbel_backend.acts.outcome import done, refused, unknown
 from umbel_backend.errors import BrokerUnavailable
@@ -181,6 +181,31 @@ async def test_a_viewer_is_told_why_and_the_attempt_reaches_the_door() -> None:
         await until_shown(pilot, "alice is a viewer; cancel needs an operator.")
         assert console.acts.refused == [("cancel", [RUNS.id], "task")]
         assert not isinstance(console.app.screen, ActDialog)
+
+
+def is_dim(console: Console, words: str) -> bool:
+    """Tell whether the key with which ``words`` of the footer begin is drawn as one without effect."""
+    footer = strips(console.app.screen)[-1]
+    at = footer.text.index(words)
+    [segment] = footer.crop(at, at + 1)
+    return not (segment.style and segment.style.bold)
+
+
+async def test_what_a_role_or_a_read_only_cluster_forbids_is_dim_in_the_footer() -> None:
+    async with opened([RUNS]) as (console, pilot):
+        await until_shown(pilot, "C cancel")
+        await until(pilot, lambda: not is_dim(console, "enter open"))
+        assert not is_dim(console, "C cancel")
+        console.trail.role = "viewer"
+        await until_shown(pilot, "alice·viewer")
+        await until(pilot, lambda: is_dim(console, "C cancel") and is_dim(console, "R retry"))
+        assert not is_dim(console, "enter open")
+    context = Context(read_only=True)
+    async with opened([RUNS], context=context) as (console, pilot):
+        await until(pilot, lambda: is_dim(console, "P pause"))
+        console.acts.why_refused = "This context is read-only."
+        await pilot.press("P")
+        await until_shown(pilot, "This context is read-only.")
 
 
 @pytest.mark.parametrize(

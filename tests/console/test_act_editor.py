@@ -14,6 +14,7 @@ from textual.pilot import Pilot
 from fake_console.screen_text import line_with, text, until, until_shown
 from fake_console.world import Console, task
 from umbel_backend.acts.outcome import done
+from umbel_backend.acts.signature import read_signatures
 from umbel_console.acting import Known
 from umbel_console.screens.act_dialog import ActDialog
 from umbel_console.screens.act_progress import ActProgress
@@ -131,6 +132,23 @@ async def test_a_mistake_lets_nobody_go_on() -> None:
         await pilot.press("tab", "tab", "tab", "enter")
         await pilot.pause()
         assert isinstance(console.app.screen, EditRetry)
+
+
+async def test_arguments_that_do_not_fit_the_task_are_doubted_and_can_be_sent() -> None:
+    reply = {"parameters": [{"name": "invoice", "kind": "keyword_only"}], "checked": True}
+    async with opened(KNOWN) as (console, pilot, _):
+        told = read_signatures({"w1@app-1": {"ok": {"t": reply}}}, "t")
+        console.acts.signatures_by_name["billing.capture"] = told
+        await until_shown(pilot, "Nothing was changed.")
+        await pilot.press("escape")
+        await until(pilot, lambda: not isinstance(console.app.screen, EditRetry))
+        await pilot.press("e")
+        await until_shown(pilot, "It takes (*, invoice).")
+        await until_shown(pilot, "It would probably fail: of arguments by position it takes none")
+        editor = console.app.screen.query_one(JsonEditor)
+        editor.text = '{"args": [], "kwargs": {"invoice": 1}}'
+        await until_shown(pilot, "valid: 0 positional, 1 by keyword")
+        assert "probably fail" not in text(console.app)
 
 
 async def test_arguments_that_are_not_known_are_shown_but_never_parsed() -> None:

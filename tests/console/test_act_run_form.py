@@ -11,6 +11,8 @@ from textual.pilot import Pilot
 from fake_console.screen_text import text, until, until_shown
 from fake_console.world import NOW, Console, task
 from umbel_backend.acts.outcome import done
+from umbel_backend.acts.signature import Signature, read_signatures
+from umbel_backend.errors import BrokerUnavailable
 from umbel_console.acting import TaskOrder
 from umbel_console.screens.act_dialog import ActDialog
 from umbel_console.screens.run_form import RunForm
@@ -133,3 +135,62 @@ async def test_a_name_that_nobody_could_type_is_not_offered() -> None:
         await until_shown(pilot, "tab good.evil")
         assert "0;x" not in text(console.app)
         assert "\x1b" not in text(console.app)
+
+
+def known_order() -> Signature:
+    """Return what an agent tells of a task with two arguments."""
+    reply = {
+        "parameters": [
+            {"name": "user_id", "kind": "positional_or_keyword", "annotation": "int"},
+            {"name": "template", "kind": "positional_or_keyword", "default": "'welcome'"},
+        ],
+        "words": "Send one mail.",
+        "checked": True,
+    }
+    [found] = read_signatures({"w1@app-1": {"ok": {"t": reply}}}, "t")
+    return found
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36), (60, 16)])
+async def test_what_a_task_takes_shows_under_its_name(size: tuple[int, int]) -> None:
+    async with opened(size) as (console, pilot):
+        console.acts.signatures_by_name["shop.mail.send"] = [known_order()]
+        await pilot.press(*"shop.mail.send")
+        await until_shown(pilot, "takes (user_id: int,")
+        await until_shown(pilot, "It needs 'user_id'.")
+        assert "[ Go on ]" in text(console.app)
+        if size[1] > 20:
+            await until_shown(pilot, "Send one mail.")
+        form = console.app.screen
+        form.query_one(JsonEditor).text = '{"args": [7], "kwargs": {}}'
+        await until_shown(pilot, "Go on shows where it goes")
+
+
+async def test_arguments_that_do_not_fit_need_a_second_push() -> None:
+    async with opened() as (console, pilot):
+        console.acts.signatures_by_name["shop.mail.send"] = [known_order()]
+        await pilot.press(*"shop.mail.send")
+        await until_shown(pilot, "It needs 'user_id'.")
+        form = console.app.screen
+        form.query_one("#eta", Prompt).put("90s")
+        form.query_one("#go").focus()
+        await pilot.press("enter")
+        await until_shown(pilot, "It needs 'user_id'. Enter again goes on all the same.")
+        assert isinstance(console.app.screen, RunForm)
+        form.query_one(JsonEditor).text = '{"args": [], "kwargs": {"usr_id": 7}}'
+        await until_shown(pilot, "It has no argument 'usr_id'; it has 'user_id'.")
+        await pilot.press("enter")
+        await until_shown(pilot, "it has 'user_id'. Enter again goes on all the same.")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(console.app.screen, ActDialog))
+
+
+async def test_without_an_answer_of_agents_the_form_works_as_ever() -> None:
+    async with opened() as (console, pilot):
+        console.acts.why_no_signatures = BrokerUnavailable("gone")
+        await pilot.press(*"shop.mail.send")
+        await until_shown(pilot, "workers know it")
+        form = console.app.screen
+        form.query_one("#go").focus()
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(console.app.screen, ActDialog))

@@ -292,7 +292,7 @@ async def test_two_tasks_are_compared_and_what_is_equal_can_be_hidden(width: int
         assert "RuntimeError: 503" in text(console.app)
         await pilot.press("d")
         await until(pilot, lambda: "  queue" not in text(console.app))
-        assert "equal hidden" in text(console.app)
+        assert "equal and hidden" in text(console.app)
         await pilot.press("escape")
         await until_shown(pilot, "1 marked")
 

@@ -8,7 +8,7 @@ from textual import events
 from fake_console.screen_text import line_with, text, until, until_shown
 from fake_console.world import NOW, Console, task
 from umbel_backend.records import Gap, TaskRecord
-from umbel_console.screens import history
+from umbel_console.screens import history_pages
 from umbel_console.services import Page, Total
 
 
@@ -200,7 +200,7 @@ async def test_pages_asked_for_faster_than_they_come_are_all_turned_and_counted(
 async def test_the_total_goes_on_while_one_reads_a_page_that_stands_still(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(history, "COUNT_EVERY_S", 0.2)
+    monkeypatch.setattr(history_pages, "COUNT_EVERY_S", 0.2)
     console = Console(past(60))
     async with console.app.run_test(size=(120, 26)) as pilot:
         await pilot.press("2")

@@ -8,11 +8,12 @@ from textual.pilot import Pilot
 from fake_console.overview_world import busy_reading
 from fake_console.screen_text import line_with, text, until, until_shown
 from fake_console.world import NOW, Console, business
+from umbel_backend.errors import DatabaseUnavailable
 from umbel_console.stores.outage import Outage
 from umbel_console.stores.overview import RANGES
 
 LOCKED = "The database /var/lib/umbel.db cannot be read: the disk is full."
-SINCE = "Tried again and again since 12:04:14."
+SINCE = "since 12:04:14. Umbel tries again by itself."
 
 
 def words(console: Console) -> str:
@@ -40,14 +41,17 @@ async def test_history_says_that_it_cannot_be_read_and_since_when_until_it_can(
     console.history.problem = LOCKED
     async with console.app.run_test(size=size) as pilot:
         await pilot.press("2")
-        await until_said(pilot, console, f"{LOCKED} {SINCE}")
+        await until_said(pilot, console, f"Nothing could be read {SINCE}")
         console.clock.now += 90
-        await until_said(pilot, console, "not read for 1m, trying again")
+        await until_said(pilot, console, LOCKED)
+        assert f"Nothing could be read {SINCE}" in words(console)
+        assert words(console).count(LOCKED) == 1
         assert "reading" not in words(console)
         await pilot.press("f")
         await until_said(pilot, console, "not counted")
-        await until(pilot, lambda: "12:04:14." in text(console.app)[-1200:])
+        await until_said(pilot, console, "Nothing could be counted")
         assert "counting" not in words(console)
+        assert words(console).count(LOCKED) == 1
         await pilot.press("escape")
         console.history.problem = None
         await until_said(pilot, console, "59 tasks recorded")
@@ -76,8 +80,25 @@ async def test_overview_says_since_when_there_is_nothing_to_draw_from() -> None:
     async with console.app.run_test(size=(120, 36)) as pilot:
         await pilot.press("0")
         await until_said(pilot, console, SINCE)
+        await until_said(pilot, console, LOCKED)
+        assert words(console).count(LOCKED) == 1
         console.history.problem = None
         await until_said(pilot, console, "36,630")
+
+
+@pytest.mark.parametrize("key", ["7", "8"])
+async def test_audit_and_policies_say_once_that_they_cannot_be_read(key: str) -> None:
+    console = Console(business())
+    console.trail.problem = LOCKED
+    console.acts.policies_problem = DatabaseUnavailable(LOCKED)
+    async with console.app.run_test(size=(120, 36)) as pilot:
+        await pilot.press(key)
+        await until_said(pilot, console, f"Nothing could be read {SINCE}")
+        await until_said(pilot, console, LOCKED)
+        assert words(console).count(LOCKED) == 1
+        console.trail.problem = console.acts.policies_problem = None
+        await pilot.press("r")
+        await until(pilot, lambda: LOCKED not in words(console), timeout_s=20.0)
 
 
 async def test_what_one_screen_found_is_taken_back_once_the_database_answers() -> None:

@@ -10,6 +10,7 @@ from umbel_backend.db.statements.histogram import Histogram
 from umbel_backend.records import Gap
 from umbel_console.render.context import DrawContext
 from umbel_console.render.histogram import axis_line, bars_line, caption_of, marks_line
+from umbel_console.render.line import fit
 
 NOON = 1_793_534_400.0
 
@@ -23,6 +24,10 @@ def histogram(*counts: int, failed: int | None = None, is_capped: bool = False) 
     if failed is not None:
         slices[failed]["FAILURE"] = 1
     return Histogram(NOON, 60.0, slices, sum(counts), is_capped)
+
+
+def caption(of: Histogram, width: int) -> str:
+    return fit(caption_of(of, draw()), width).plain.strip()
 
 
 def test_the_highest_bar_is_full_and_the_lowest_can_be_seen() -> None:
@@ -49,6 +54,13 @@ def test_the_axis_tells_range_length_and_height(width: int) -> None:
 
 def test_where_there_is_one_line_only_the_bars_say_what_they_are() -> None:
     counts = [7] * 40
-    assert caption_of(histogram(*counts), draw()).plain == "40m to 12:40, highest 7 "
-    capped = caption_of(histogram(*counts, is_capped=True), draw()).plain
-    assert capped == "newest 280 to 12:40, highest 7 "
+    assert caption(histogram(*counts), 36) == "40m to 12:40  highest 7"
+    assert caption(histogram(*counts, is_capped=True), 36) == "newest 280 to 12:40  highest 7"
+
+
+def test_one_line_of_bars_tells_failures_in_words_and_gaps_where_they_were() -> None:
+    gap = Gap(source="r", started_at=NOON + 130, ended_at=NOON + 170, reason="x")
+    assert bars_line(histogram(8, 0, 0, 8), draw(), 10, [gap]).plain == "   █ ╌█"
+    failed = histogram(*([7] * 40), failed=3)
+    assert caption(failed, 36) == "40m to 12:40  1 failed  highest 8"
+    assert caption(failed, 26) == "40m to 12:40  1 failed"

@@ -74,6 +74,9 @@ def test_progress_says_share_and_time_left_and_never_100_too_early() -> None:
     assert progress_cell(Progress(71, 100), 600, DRAW, 22).plain == "███████░░░ 71% 4m"
     assert progress_cell(Progress(999, 1000), None, DRAW, 22).plain.endswith("99%")
     assert progress_cell(Progress(5, 0), None, DRAW, 22).plain == "5 done"
+    assert progress_cell(Progress(1, 1_000), None, DRAW, 14).plain == "▏░░░░ 0%"
+    assert progress_cell(Progress(15, 100), None, DRAW, 14).plain == "▊░░░░ 15%"
+    assert progress_cell(Progress(0, 100), None, DRAW, 14).plain == "░░░░░ 0%"
     assert len(progress_cell(Progress(30, 100), 600, DRAW, 14).plain) <= 14
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from umbel_backend.acts.outcome import Outcome
+from umbel_backend.acts.signature import Signature
 from umbel_backend.errors import UmbelError
 from umbel_backend.policies.retry import RetryPolicy
 from umbel_console.acting import Known, Line, Outlook, Verb, Wanted
@@ -52,7 +53,11 @@ class FakeActs:
         self.was_closed = False
         self.names = ["shop.mail.send", "shop.mail.remind", "shop.reports.sales"]
         """Of the tasks that workers know."""
+        self.signatures_by_name: dict[str, list[Signature]] = {}
+        """What agents tell of tasks."""
+        self.why_no_signatures: UmbelError | None = None
         self.known_policies: list[RetryPolicy] = []
+        self.policies_problem: UmbelError | None = None
         self.known_arguments = Known(args="[]", kwargs="{}")
 
     async def refusal(self, verb: Verb, targets: Sequence[str], kind: str) -> str | None:
@@ -77,7 +82,14 @@ class FakeActs:
     async def registered(self) -> Sequence[str]:
         return self.names
 
+    async def signatures(self, name: str) -> Sequence[Signature]:
+        if self.why_no_signatures is not None:
+            raise self.why_no_signatures
+        return self.signatures_by_name.get(name, [])
+
     async def policies(self) -> Sequence[RetryPolicy]:
+        if self.policies_problem is not None:
+            raise self.policies_problem
         return self.known_policies
 
     def begin(self, wanted: Wanted, ids: Sequence[str], reason: str) -> FakeJob:

@@ -84,13 +84,14 @@ def verdict(found: ChainVerdict | None, draw: DrawContext) -> list[DocLine]:
         return [said("Checking every entry against the one before it.", draw)]
     if found.fault is None:
         sign = draw.glyph("✓", "+")
-        whole = f"{sign} The audit is whole: {found.entries:,} entries fit, none is missing."
+        fit = "1 entry fits" if found.entries == 1 else f"{found.entries:,} entries fit"
+        whole = f"{sign} The audit is whole: {fit}, none is missing."
         lines = [said(whole, draw, "good", bold=True)]
     else:
         sign = draw.glyph("✗", "x")
         lines = [
             said(f"{sign} The audit was changed. {found.fault}", draw, "bad", bold=True),
-            said(f"{found.entries:,} entries before it are whole.", draw),
+            said(_before_it(found.entries), draw),
         ]
     return [
         *lines,
@@ -104,6 +105,12 @@ def verdict(found: ChainVerdict | None, draw: DrawContext) -> list[DocLine]:
             draw,
         ),
     ]
+
+
+def _before_it(entries: int) -> str:
+    if entries == 1:
+        return "1 entry before it is whole."
+    return f"{entries:,} entries before it are whole." if entries else "No entry is before it."
 
 
 def _fact(name: str, value: Text, draw: DrawContext) -> DocLine:

@@ -69,7 +69,8 @@ def round_up(value: float) -> float:
 def number_label(value: float) -> str:
     """Return ``value`` in at most five cells: ``0``, ``0.5``, ``120``, ``1.2k``, ``40M``."""
     for unit, name in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= unit:
+        # What would be written as a thousand of the smaller unit is one of this.
+        if value >= unit * 0.9995:
             return f"{value / unit:.3g}{name}"
     return f"{value:.3g}"
 

@@ -94,7 +94,8 @@ def _summary(found: Sequence[Field], draw: DrawContext, *, only_different: bool)
     noun = "field differs" if count == 1 else "fields differ"
     text = Text(end="").append_text(draw.cell(f"{count} {noun}", "warn" if count else "good"))
     hidden = len(found) - count
-    words = f", {hidden} equal {'hidden' if only_different else 'shown dim'}"
+    way = "hidden" if only_different else "dim"
+    words = f", {hidden} {'is' if hidden == 1 else 'are'} equal and {way}" if hidden else ""
     return DocLine(text.append_text(draw.cell(words, "muted")))
 
 
@@ -149,7 +150,8 @@ def _rows(value: str | None, field: Field, draw: DrawContext, width: int | None)
     # What matters of a traceback stands at its end.
     part = value[-_MOST_CHARACTERS:] if field.name == "traceback" else value[:_MOST_CHARACTERS]
     text = clean_block(part.rstrip("\n"), unicode=draw.unicode)
-    lines = [DocLine(Text(line, style=style, end="")) for line in text.split("\n")]
+    prose = field.name != "traceback"
+    lines = [DocLine(Text(line, style=style, end=""), prose=prose) for line in text.split("\n")]
     layout = Layout(lines, 10_000 if width is None else max(8, width))
     is_cut = len(layout) > _MOST_ROWS or len(value) > _MOST_CHARACTERS
     more = [draw.cell(draw.glyph("… more", "... more"), "muted")] if is_cut else []

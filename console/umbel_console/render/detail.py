@@ -67,7 +67,8 @@ def facts(record: TaskRecord, draw: DrawContext, width: int) -> list[Text]:
     for name, value in told:
         if value is not None:
             shown = str(value)
-            shown = shown if len(shown) <= _FACT_WIDTH else shown[:_FACT_WIDTH] + "…"
+            if len(shown) > _FACT_WIDTH:
+                shown = shown[:_FACT_WIDTH] + draw.glyph("…", "~")
             piece = Text(end="").append_text(draw.cell(f"{name} ", "muted"))
             pieces.append(piece.append_text(draw.cell(shown)))
     return flowed(pieces, draw, width)

@@ -215,8 +215,9 @@ def _group_words(node: Node, draw: DrawContext) -> Text:
 
 
 def _summary(members: Sequence[TaskRecord], draw: DrawContext, *, is_whole: bool) -> DocLine:
+    noun = "task" if len(members) == 1 and is_whole else "tasks"
     text = Text(end="").append_text(
-        draw.cell(f"{len(members):,}{'' if is_whole else '+'} tasks  ", "muted")
+        draw.cell(f"{len(members):,}{'' if is_whole else '+'} {noun}  ", "muted")
     )
     return DocLine(text.append_text(_counts(members, draw)))
 

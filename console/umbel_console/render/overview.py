@@ -12,6 +12,7 @@ from umbel_console.render.charts import Chart, Point, Series, draw_chart, fitted
 from umbel_console.render.context import DrawContext
 from umbel_console.render.text import cut, width_of
 from umbel_console.render.time import coarse, duration
+from umbel_console.render.words import failing_role
 from umbel_console.stores.advice import Advice, Verdict
 from umbel_console.stores.overview import Present, Reading, Slice
 
@@ -273,12 +274,10 @@ def _ended(past: Reading | None) -> list[Figure]:
     if past is None or past.is_empty:
         return [Figure("completed", ""), Figure("failed", ""), Figure("success", "")]
     percent = past.success_percent
-    role = "foreground"
-    if percent is not None and percent < 90:
-        role = "bad" if percent < 80 else "warn"
+    role = "foreground" if percent is None else failing_role(1 - percent / 100)
     return [
         _counted("completed", past.ended),
-        _counted("failed", past.failed, role="bad" if past.failed else "foreground"),
+        _counted("failed", past.failed, role=role),
         Figure("success", "" if percent is None else f"{percent:.1f}%", role=role),
     ]
 

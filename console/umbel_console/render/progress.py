@@ -10,6 +10,8 @@ from umbel_console.render.time import coarse
 from umbel_console.stores.progress import Pace
 
 SHORTEST, LONGEST = 4, 10
+EIGHTHS = "▏▎▍▌▋▊▉"
+"""What fills the first cell of a bar by one eighth, two, up to seven."""
 _BESIDES = 9
 """Cells kept free for the share and the time left."""
 
@@ -44,8 +46,12 @@ def progress_cell(
         return draw.cell(progress.note or f"{progress.current:g} done", "muted")
     bar = max(SHORTEST, min(LONGEST, width - _BESIDES))
     full = int(done * bar + 1e-9)
-    text = draw.empty().append(draw.glyph("█", "#") * full, draw.palette.style(role))
-    text.append(draw.glyph("░", ".") * (bar - full), draw.muted)
+    begun = ""
+    if draw.unicode and not full and done > 0:
+        # Less than a cell, but seen: else a short bar looks as if nothing was done yet.
+        begun = EIGHTHS[max(0, int(done * bar * 8) - 1)]
+    text = draw.empty().append(draw.glyph("█", "#") * full + begun, draw.palette.style(role))
+    text.append(draw.glyph("░", ".") * (bar - full - len(begun)), draw.muted)
     # Rounded down, so that 100% is said only of what is complete.
     text.append(f" {int(done * 100 + 1e-9)}%", draw.palette.style("foreground"))
     left_s = time_left_s(progress, elapsed_s, pace, draw.now)

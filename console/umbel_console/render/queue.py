@@ -8,6 +8,7 @@ from typing import NamedTuple
 from rich.text import Text
 
 from umbel_backend.records import QueueRecord
+from umbel_console.render.axis import number_label
 from umbel_console.render.context import DrawContext
 from umbel_console.render.time import coarse, ticking
 from umbel_console.stores.queues import OLD_S
@@ -71,18 +72,22 @@ def _step_order(step: str) -> tuple[int, str]:
 
 
 def ready_cell(record: QueueRecord, draw: DrawContext, *, grows: bool) -> Text:
-    """Draw how many wait, with an arrow if they become more and more."""
-    if not grows:
-        return count_cell(record.ready, draw)
-    return draw.cell(f"{draw.glyph('↑', '^')}{record.ready:,}", "warn")
+    """Draw how many wait in at most nine cells, with an arrow if they become more and more."""
+    words = f"{record.ready:,}"
+    if record.ready >= 1_000_000:
+        exact = record.ready < 100_000_000
+        words = f"{record.ready / 1e6:.2f}M" if exact else number_label(record.ready)
+    if grows:
+        return draw.cell(f"{draw.glyph('↑', '^')}{words}", "warn")
+    return draw.cell(words, "foreground" if record.ready else "muted")
 
 
 def level_cell(record: QueueRecord, level: str, draw: DrawContext) -> Text:
-    """Draw how many are ready on a level; from a million on in millions, READY has them all."""
+    """Draw how many are ready on a level in at most five cells; READY has them all."""
     value = level_ready(record, level, draw)
-    if value is None or value < 1_000_000:
+    if value is None or value < 10_000:
         return count_cell(value, draw)
-    return draw.cell(f"{value / 1e6:.1f}M")
+    return draw.cell(number_label(value))
 
 
 def count_cell(value: int | None, draw: DrawContext) -> Text:
@@ -98,12 +103,15 @@ def consumers_cell(record: QueueRecord, draw: DrawContext) -> Text:
     """Draw how many workers consume from it."""
     if record.consumers is None:
         return draw.nothing()
-    return draw.cell(str(record.consumers), "foreground" if record.consumers else "bad")
+    nobody = "held" if record.state == "paused" else "bad"
+    return draw.cell(f"{record.consumers:,}", "foreground" if record.consumers else nobody)
 
 
 def rate_cell(value: float | None, draw: DrawContext) -> Text:
-    """Draw messages a second."""
-    return draw.nothing() if value is None else draw.cell(f"{value:.1f}", "muted")
+    """Draw messages a second in at most five cells."""
+    if value is None:
+        return draw.nothing()
+    return draw.cell(f"{value:.1f}" if value < 999.95 else number_label(value), "muted")
 
 
 def oldest_cell(record: QueueRecord, draw: DrawContext, *, at_least: bool) -> Text:
@@ -118,9 +126,11 @@ def oldest_cell(record: QueueRecord, draw: DrawContext, *, at_least: bool) -> Te
 
 
 def drain_cell(record: QueueRecord, draw: DrawContext) -> Text:
-    """Draw how long the queue needs to empty at the present rates."""
+    """Draw how long the queue needs to empty at the present rates; of a paused one nobody knows."""
     if not record.ready:
         return draw.cell("0s", "muted")
+    if record.state == "paused":
+        return draw.nothing()
     if record.consumers == 0:
         return draw.cell("never", "bad")
     if record.in_rate is None or record.out_rate is None:

@@ -80,7 +80,7 @@ def _shortened(record: TaskRecord) -> TaskRecord:
         return record
     short = copy(record)
     for name in long:
-        setattr(short, name, getattr(record, name)[:MOST_CHARACTERS] + "… cut here")
+        setattr(short, name, getattr(record, name)[:MOST_CHARACTERS] + " ... cut here")
     return short
 
 

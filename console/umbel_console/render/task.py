@@ -112,18 +112,23 @@ def retries_cell(record: TaskRecord, draw: DrawContext) -> Text:
     return draw.cell(str(record.retries), "foreground" if record.retries else "muted")
 
 
-def arguments_text(record: TaskRecord) -> str | None:
-    """Return the arguments as one would write them in a call; None if nothing is known of them."""
+def arguments_text(record: TaskRecord, *, more: str = "…") -> str | None:
+    """Return the arguments as one would write them in a call; None if nothing is known of them.
+
+    Args:
+        record: The task.
+        more: Stands at the end where they were cut.
+    """
     if record.args is None and record.kwargs is None:
         return None
     parts = (_bare(record.args, "()[]"), _bare(record.kwargs, "{}"))
     text = ", ".join(part for part in parts if part)
-    return text if record.args_complete or text.endswith("...") else f"{text} …".lstrip()
+    return text if record.args_complete or text.endswith("...") else f"{text} {more}".lstrip()
 
 
 def arguments_cell(record: TaskRecord, draw: DrawContext) -> Text:
     """Draw the arguments; ``…`` at the end says that Celery or a limit of ours cut them."""
-    text = arguments_text(record)
+    text = arguments_text(record, more=draw.glyph("…", "..."))
     return draw.nothing() if text is None else draw.cell(text, "muted")
 
 

@@ -10,6 +10,7 @@ from rich.text import Text
 from umbel_backend.records import WorkerRecord
 from umbel_console.render.context import DrawContext
 from umbel_console.render.time import ago, coarse, duration, ticking
+from umbel_console.render.words import failing_role
 
 
 class StatusLook(NamedTuple):
@@ -57,7 +58,7 @@ def success_cell(record: WorkerRecord, draw: DrawContext) -> Text:
     share = success_share(record)
     if share is None:
         return draw.nothing()
-    return draw.cell(f"{int(1000 * share) / 10:.1f}%", "warn" if record.failed else "foreground")
+    return draw.cell(f"{int(1000 * share) / 10:.1f}%", failed_role(record))
 
 
 def failure_cell(record: WorkerRecord, draw: DrawContext) -> Text:
@@ -66,7 +67,13 @@ def failure_cell(record: WorkerRecord, draw: DrawContext) -> Text:
     if share is None:
         return draw.nothing()
     failed = math.ceil(1000 * (1 - share) - 1e-9) / 10
-    return draw.cell(f"{failed:.1f}%", "bad" if record.failed else "muted")
+    return draw.cell(f"{failed:.1f}%", failed_role(record) if record.failed else "muted")
+
+
+def failed_role(record: WorkerRecord) -> str:
+    """Return the role in which its failures are drawn."""
+    share = success_share(record)
+    return "foreground" if share is None else failing_role(1 - share)
 
 
 def success_share(record: WorkerRecord) -> float | None:

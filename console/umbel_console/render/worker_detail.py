@@ -16,6 +16,7 @@ from umbel_console.render.facts import Fact, flow
 from umbel_console.render.line import Part
 from umbel_console.render.time import ago, coarse, duration, exact, ticking
 from umbel_console.render.trend import rates, sliced
+from umbel_console.render.words import counted
 from umbel_console.stores.workers import TrendPoint
 from umbel_console.told import HeldTold, WorkerTold
 
@@ -54,7 +55,7 @@ def facts(record: WorkerRecord, told: WorkerTold | None, draw: DrawContext, widt
         ("reserved", _number(record.reserved, draw)),
         ("processed", _number(record.processed, draw)),
         ("succeeded", _number(record.succeeded, draw)),
-        ("failed", _number(record.failed, draw, "bad" if record.failed else "foreground")),
+        ("failed", _number(record.failed, draw, cells.failed_role(record))),
         ("success", _known(cells.success_cell(record, draw), cells.success_share(record))),
         ("average", _seconds(record.avg_runtime_s, draw)),
         ("p95", _seconds(record.p95_runtime_s, draw)),
@@ -214,7 +215,7 @@ def _agent(record: WorkerRecord, draw: DrawContext) -> Text | None:
     if record.capabilities:
         text.append_text(draw.cell(f" ({', '.join(record.capabilities)})", "muted"))
     if record.agent_dropped:
-        text.append_text(draw.cell(f" lost {record.agent_dropped:,} records", "warn"))
+        text.append_text(draw.cell(f" lost {counted(record.agent_dropped, 'record')}", "warn"))
     return text
 
 

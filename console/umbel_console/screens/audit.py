@@ -16,12 +16,13 @@ from umbel_console import actions
 from umbel_console.actions import Situation
 from umbel_console.render import audit as cells
 from umbel_console.render.line import Part
-from umbel_console.render.words import counted
+from umbel_console.render.words import counted, idle_since
 from umbel_console.screens.tab import TabScreen
 from umbel_console.services import Total
 from umbel_console.session import Session
 from umbel_console.stores import audit as stored
 from umbel_console.stores.audit import AuditStore
+from umbel_console.stores.outage import Outage
 from umbel_console.widgets.columns import Column, plain
 from umbel_console.widgets.filter_bar import FilterBar
 from umbel_console.widgets.record_table import RecordTable
@@ -95,7 +96,7 @@ class AuditScreen(TabScreen):
         self._store = AuditStore()
         self._text = ""
         self._total: Total | None = None
-        self._problem: str | None = None
+        self._outage = Outage()
         self._is_read = False
         self._is_reading = False
         self._seen_entry: int | None = None
@@ -170,9 +171,10 @@ class AuditScreen(TabScreen):
             else:
                 self._store.renew(found.rows, found.more)
             self._total = await trail.total(text)
-            self._is_read, self._problem = True, None
+            self._is_read = True
+            self._outage.note(None, self.session.clock())
         except UmbelError as error:
-            self._problem = str(error)
+            self._outage.note(str(error), self.session.clock())
         finally:
             self._is_reading = False
         self._show()
@@ -187,7 +189,7 @@ class AuditScreen(TabScreen):
             found = await trail.rows(self._text, oldest, PAGE)
             self._store.add_older(found.rows, found.more)
         except UmbelError as error:
-            self._problem = str(error)
+            self._outage.note(str(error), self.session.clock())
         finally:
             self._is_reading = False
         self._show()
@@ -265,9 +267,10 @@ class AuditScreen(TabScreen):
         return counted(total.count, "act") if total.is_exact else f"more than {total.count:,} acts"
 
     def _why_empty(self) -> str:
-        if self._problem is not None:
-            return self._problem
-        if self.session.trail is None:
+        session = self.session
+        if self._outage.since is not None:
+            return idle_since(self._outage, session.clock(), session.zone)
+        if session.trail is None:
             return "Opening the audit."
         if not self._is_read:
             return "Reading."
@@ -279,7 +282,8 @@ class AuditScreen(TabScreen):
         """Tell how many there are, and whether more can be read."""
         draw, table = self.session.draw(), self.table
         if not self._is_read:
-            return [Part(draw.cell(" reading" if self._problem is None else "", "muted"))]
+            words = " reading" if self._outage.since is None else ""
+            return [Part(draw.cell(words, "muted"))]
         parts = [Part(draw.cell(f" {self._told()}", "foreground"))]
         if self._store.more:
             words = f"the newest {len(self._store):,} are shown, moving on reads more"
@@ -291,6 +295,8 @@ class AuditScreen(TabScreen):
         new = table.new_count()
         if new:
             parts.append(Part(draw.cell(f"{new:,} new", "accent"), 2))
-        if self._problem is not None:
-            parts.append(Part(draw.cell(self._problem, "bad"), 0))
         return parts
+
+    def own_problem(self) -> str | None:
+        """Return why the audit could not be read."""
+        return self._outage.problem

@@ -76,7 +76,7 @@ class ColumnChooser(Overlay[None]):
         """Lay out title, columns, what is to be said of one, and the keys."""
         with Vertical():
             yield Line(id="title")
-            yield ChoiceList(self._session.draw)
+            yield ChoiceList(self._session.draw, beside=6)
             yield Line(id="said")
             yield Line(id="keys")
             yield Line(id="more_keys")

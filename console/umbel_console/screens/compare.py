@@ -127,7 +127,9 @@ class CompareScreen(ModalScreen[None]):
         self.query_one("#keys", Line).show(
             [
                 Part(
-                    draw.cell(f" {key} ", "accent", bold=True).append_text(draw.cell(does, "muted"))
+                    draw.empty()
+                    .append_text(draw.cell(f" {key} ", "accent", bold=True))
+                    .append_text(draw.cell(does, "muted"))
                 )
                 for key, does in keys
             ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
 from textual.app import ComposeResult
@@ -26,6 +27,12 @@ from umbel_console.widgets.json_editor import JsonEditor
 from umbel_console.widgets.line import Line
 from umbel_console.widgets.overlay import Overlay
 from umbel_console.widgets.push import Push
+
+if TYPE_CHECKING:
+    from umbel_backend.acts.signature import Signature
+
+LOW = 26
+"""Lines of a window from which on it tells what the task takes."""
 
 
 class EditRetry(Overlay[Decision | None]):
@@ -54,6 +61,7 @@ class EditRetry(Overlay[Decision | None]):
         super().__init__(session)
         self._record = record
         self._known: Known | None = None
+        self._signatures: Sequence[Signature] = ()
         self._before = ""
         self._warned = False
 
@@ -95,6 +103,15 @@ class EditRetry(Overlay[Decision | None]):
             known = Known(args="", kwargs="", why_not=str(error))
         if self.is_mounted:
             self._offer(known)
+        if not self._record.name:
+            return
+        try:
+            self._signatures = await acts.signatures(self._record.name)
+        except UmbelError:
+            # It is a help only.
+            return
+        if self.is_mounted and self._signatures:
+            self._check()
 
     def _offer(self, known: Known) -> None:
         text = arguments.EMPTY
@@ -136,10 +153,23 @@ class EditRetry(Overlay[Decision | None]):
         if isinstance(found, Mistake):
             self._line("where", f"line {found.line}, column {found.column}: {found.words}", "bad")
         else:
+            from umbel_backend.acts.signature import in_doubt, mistake_in
+
             words = f"valid: {len(found.args)} positional, {len(found.kwargs)} by keyword"
-            self._line("where", words, "good")
-        self.query_one(DocumentView).show(self._told(found))
+            mistake = mistake_in(self._signatures, found.args, found.kwargs)
+            if mistake is None:
+                self._line("where", words, "good")
+            else:
+                self._line("where", f"{words}. {in_doubt(mistake)}", "warn")
+        self.query_one(DocumentView).show([*self._takes(), *self._told(found)])
         self.query_one("#go", Push).disabled = isinstance(found, Mistake)
+
+    def _takes(self) -> list[DocLine]:
+        """Return what the task takes, as far as agents told it and there is room to say it."""
+        if self.size.height < LOW:
+            return []
+        draw = self._session.draw()
+        return [said(f"It takes {each.text()}.", draw) for each in self._signatures[:1]]
 
     def _told(self, found: Arguments | Mistake) -> list[DocLine]:
         """Return what was changed; of arguments that are not known, what was seen of them."""

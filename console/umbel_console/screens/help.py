@@ -49,8 +49,8 @@ class HelpScreen(Overlay[None]):
         *SCROLL_KEYS,
     ]
     DEFAULT_CSS = """
-    HelpScreen #help { width: 86; padding: 0 2; }
-    HelpScreen VerticalScroll { height: auto; scrollbar-size-vertical: 1; }
+    HelpScreen #help { width: 86; height: 94%; padding: 0 2; }
+    HelpScreen VerticalScroll { height: 1fr; scrollbar-size-vertical: 1; }
     HelpScreen Prompt { display: none; margin-bottom: 1; }
     HelpScreen Prompt.-on { display: block; }
     HelpScreen Static { height: auto; }

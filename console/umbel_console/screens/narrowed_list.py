@@ -82,6 +82,8 @@ class NarrowedListScreen(SimpleListScreen):
         """Return what to say when the filter hides everything; None if it hides nothing."""
         if not count or self.query_one(FilterBar).chosen is None:
             return None
+        if count == 1:
+            return "The only one there is does not match the filter. esc drops it."
         return f"None of the {count:,} {what} matches the filter. esc drops it."
 
     def _read(self, text: str) -> Filter:

@@ -18,7 +18,7 @@ from umbel_console.render.line import Part
 from umbel_console.render.text import clean_cell
 from umbel_console.screens.overview_body import OverviewBody
 from umbel_console.screens.overview_charts import CHARTS, chart_lines
-from umbel_console.screens.overview_layout import figure_rows
+from umbel_console.screens.overview_layout import figure_rows, panel_lines
 from umbel_console.screens.overview_lists import filter_behind
 from umbel_console.screens.overview_present import advice, open_problems, present
 from umbel_console.screens.overview_record import OverviewRecord
@@ -109,14 +109,15 @@ class OverviewScreen(TabScreen):
         slots = advice(session, past)
         why_no_advice = self._record.why_no_advice(has_advice=bool(slots))
         lines = panels.advice_lines(slots, why_no_advice, body.size.width, draw)
-        body.place(len(lines))
+        found_problems = open_problems(session, slots, draw.now)
+        body.place(len(lines), panel_lines(past, len(found_problems)))
         found = panels.figures(present(session), past, draw)
         tall = figure_rows(body.size.height) > 2
         body.block("figures").show(
             lambda width, height: panels.figure_lines(found, width, tall, draw)
         )
         body.block("advice").show(lambda width, height: lines)
-        body.panel("problems").show(open_problems(session, slots, draw.now), draw.now)
+        body.panel("problems").show(found_problems, draw.now)
         for panel in body.lists[1:]:
             panel.table.tick()
             panel.draw_title()
@@ -249,7 +250,6 @@ class OverviewScreen(TabScreen):
         hint = [] if more is None else [Part(more, 1)]
         return [Part(self._record.ranges(draw), 0), *hint, *self._record.age(draw)]
 
-    def problems(self) -> list[str]:
-        """Return what is wrong now; a record that could not be read comes first."""
-        found, own = super().problems(), self._record.problem
-        return [own, *found] if own else found
+    def own_problem(self) -> str | None:
+        """Return why the record could not be read."""
+        return self._record.problem

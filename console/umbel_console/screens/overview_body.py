@@ -35,7 +35,8 @@ class OverviewBody(VerticalScroll, can_focus=False):
         self.lists: list[ListPanel] = list_panels(
             session.draw, lambda name: lambda: why_empty(name)
         )
-        self._laid_out: tuple[int, int, int] | None = None
+        self._laid_out: object = None
+        self._wanted: dict[str, int] = {}
         self._places: Mapping[str, Place] = {}
         self._order: list[str] = []
         self._last_list = ""
@@ -56,13 +57,21 @@ class OverviewBody(VerticalScroll, can_focus=False):
         """Return a list."""
         return self.query_one(f"#{name}", ListPanel)
 
-    def place(self, advice: int) -> None:
-        """Place every panel for the present size and so many lines of advice."""
+    def place(self, advice: int, wanted: Mapping[str, int]) -> None:
+        """Place every panel for the present size.
+
+        Args:
+            advice: Lines of the advice.
+            wanted: Lines that panels can fill. A panel keeps what it once had: rows that come and go
+                must not move the others.
+        """
         width, height = self.size
-        if (width, height, advice) == self._laid_out:
+        for name, lines in wanted.items():
+            self._wanted[name] = max(lines, self._wanted.get(name, 0))
+        if (width, height, advice, self._wanted) == self._laid_out:
             return
-        self._laid_out = width, height, advice
-        places, lines = overview_layout(width, height, advice)
+        self._laid_out = width, height, advice, dict(self._wanted)
+        places, lines = overview_layout(width, height, advice, self._wanted)
         self.query_one("#canvas").styles.height = max(lines, height)
         for name, place in places.items():
             panel = self.query_one(f"#{name}")

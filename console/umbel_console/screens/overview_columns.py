@@ -11,7 +11,8 @@ from umbel_backend.records import Gap
 from umbel_console.render.charts import sparkline
 from umbel_console.render.context import DrawContext
 from umbel_console.render.time import ago, duration, moment, ticking
-from umbel_console.screens.figures import measure
+from umbel_console.render.words import failing_role
+from umbel_console.screens.figures import figure, measure
 from umbel_console.stores.overview import BusyTask, FailureGroup
 from umbel_console.stores.problems import Problem
 from umbel_console.widgets.columns import Column, plain
@@ -32,8 +33,9 @@ def _number(value: int, draw: DrawContext) -> Text:
     return draw.cell(f"{value:,}", "foreground" if value else "muted")
 
 
-def _failed(value: int, draw: DrawContext) -> Text:
-    return draw.cell(f"{value:,}", "bad" if value else "muted")
+def _failed(one: BusyTask, draw: DrawContext) -> Text:
+    role = failing_role(one.failed / one.count) if one.failed and one.count else "muted"
+    return draw.cell(f"{one.failed:,}", role)
 
 
 def _ago(instant: float, draw: DrawContext) -> Text:
@@ -77,7 +79,7 @@ EXCEPTIONS: tuple[Column[FailureGroup], ...] = (
 BUSIEST: tuple[Column[BusyTask], ...] = (
     _name("task", 16, 1, 60, lambda one: one.name),
     measure("count", "COUNT", 8, lambda one: one.count, _number, rank=0),
-    measure("failed", "FAILED", 6, lambda one: one.failed, _failed, rank=3),
+    figure("failed", "FAILED", 6, _failed, rank=3, by=lambda one: one.failed),
     measure("total", "TOTAL", 8, lambda one: one.total_s, _seconds, rank=0),
     measure("average", "AVERAGE", 8, lambda one: one.avg_s, _seconds, rank=1),
     measure("p95", "P95", 8, lambda one: one.p95_s, _estimate, rank=2),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+
+from umbel_console.stores.overview import Reading
 
 MEDIUM, WIDE = 110, 180
 """Cells from which on two, and three, panels stand beside each other."""
@@ -11,6 +14,10 @@ TALL = 24
 """Lines of the body from which on figures have their names above them."""
 GUTTER = 2
 MARGIN = 1
+TITLES, SENTENCE = 2, 3
+"""Lines above the rows of a list, and those of the words in the place of rows."""
+EASY = 20
+"""Lines up to which a chart grows before lists get lines that they have no rows for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +57,9 @@ _MEDIUM = (
     _Row(("problems", "gaps"), 5, 14),
 )
 _WIDE = (
-    _Row(("throughput", "failures", "latency"), 9, 26, 2),
-    _Row(("depths", "exceptions", "busiest"), 9, 26, 2),
-    _Row(("problems", "gaps"), 5, 16, 1, (1, 1)),
+    _Row(("throughput", "failures", "latency"), 9, 36, 2),
+    _Row(("depths", "exceptions", "busiest"), 9, 36, 2),
+    _Row(("problems", "gaps"), 5, 20, 1, (1, 1)),
 )
 
 
@@ -61,13 +68,16 @@ def figure_rows(height: int) -> int:
     return 4 if height >= TALL else 2
 
 
-def overview_layout(width: int, height: int, advice: int) -> tuple[Mapping[str, Place], int]:
+def overview_layout(
+    width: int, height: int, advice: int, wanted: Mapping[str, int] = MappingProxyType({})
+) -> tuple[Mapping[str, Place], int]:
     """Place every panel in a body of ``width`` cells; what does not fit its height is scrolled to.
 
     Args:
         width: Cells of the body.
         height: Lines of the body.
         advice: Lines of the advice.
+        wanted: Lines that a panel can fill, where that is known; others fill all they get.
 
     Returns:
         The places by panel, and how many lines they take together.
@@ -78,7 +88,7 @@ def overview_layout(width: int, height: int, advice: int) -> tuple[Mapping[str, 
     places["advice"] = Place(0, y, width, advice)
     y += advice
     gap = 1 if height - y - sum(row.least for row in rows) >= len(rows) else 0
-    heights = _heights(rows, height - y - gap * len(rows))
+    heights = _heights(rows, height - y - gap * len(rows), wanted)
     for row, lines in zip(rows, heights, strict=True):
         y += gap
         x = MARGIN
@@ -94,17 +104,37 @@ def overview_layout(width: int, height: int, advice: int) -> tuple[Mapping[str, 
     return places, y
 
 
-def _heights(rows: Sequence[_Row], room: int) -> list[int]:
-    """Give each row its least height, and share out by weight what is left, up to its most."""
+def _heights(rows: Sequence[_Row], room: int, wanted: Mapping[str, int]) -> list[int]:
+    """Give each row its least height, then what it can fill, then what is left, up to its most."""
     heights = [row.least for row in rows]
-    spare = room - sum(heights)
+    filled = [min(row.most, max(wanted.get(panel, EASY) for panel in row.panels)) for row in rows]
+    for bounds in (filled, [row.most for row in rows]):
+        _share(heights, bounds, rows, room - sum(heights))
+    return heights
+
+
+def _share(heights: list[int], bounds: Sequence[int], rows: Sequence[_Row], spare: int) -> None:
+    """Share ``spare`` lines out among ``rows`` by weight, up to ``bounds``."""
     while spare > 0:
         before = spare
         for number, row in enumerate(rows):
-            more = min(spare, row.weight, row.most - heights[number])
+            more = min(spare, row.weight, bounds[number] - heights[number])
             if more > 0:
                 heights[number] += more
                 spare -= more
         if spare == before:
             break
-    return heights
+
+
+def panel_lines(past: Reading | None, problems: int) -> Mapping[str, int]:
+    """Return how many lines each panel can fill whose rows are counted, its titles included."""
+    rows = {"problems": problems}
+    if past is not None:
+        levels = sum(max(1, sum(map(any, each.by_priority.values()))) for each in past.queues)
+        rows |= {
+            "depths": levels,
+            "exceptions": len(past.failures),
+            "busiest": len(past.busy),
+            "gaps": len(past.gaps),
+        }
+    return {name: TITLES + max(count, SENTENCE) for name, count in rows.items()}

@@ -9,8 +9,8 @@ from rich.text import Text
 from umbel_backend.errors import UmbelError
 from umbel_console.render.context import DrawContext
 from umbel_console.render.line import Part
-from umbel_console.render.time import coarse
-from umbel_console.render.words import told_since
+from umbel_console.render.time import coarse, moment
+from umbel_console.render.words import idle_since
 from umbel_console.services import History
 from umbel_console.session import Session
 from umbel_console.stores.outage import Outage
@@ -43,8 +43,12 @@ class OverviewRecord:
 
     @property
     def problem(self) -> str | None:
-        """Why the last attempt to read failed."""
-        return self._outage.problem
+        """Why the last attempt to read, or to open the database before the first one, failed."""
+        return self._outage_now.problem
+
+    @property
+    def _outage_now(self) -> Outage:
+        return self._session.history_outage if self._outage.problem is None else self._outage
 
     @property
     def is_due(self) -> bool:
@@ -110,25 +114,36 @@ class OverviewRecord:
         return [Part(draw.cell(old, "muted"), 1), Part(draw.cell(took, "muted"), 3)]
 
     def why_nothing(self) -> str | None:
-        """Say why there is nothing to draw; None if there is."""
+        """Say in a few words why there is nothing to draw; None if there is."""
         session = self._session
         if self.reading is not None and not self.reading.is_empty:
             return None
-        outage = session.history_outage if self.problem is None else self._outage
-        if outage.problem is not None:
-            return told_since(outage, session.clock(), session.zone)
+        outage = self._outage_now
+        if outage.since is not None:
+            return f"Not read since {moment(outage.since, session.clock(), session.zone)}."
         if session.history is None:
             return "Opening the database."
         if self.reading is None:
             return "Reading the record."
+        return "Nothing was recorded yet."
+
+    def _why_nothing_yet(self, why: str) -> str:
+        """Say ``why`` there is nothing, and when there will be: once for the whole screen."""
+        session, outage = self._session, self._outage_now
+        if outage.since is not None:
+            return idle_since(outage, session.clock(), session.zone)
+        if self.reading is None:
+            return why
         if self.reading.recorder is None:
             return "Nothing was recorded yet, and nobody records now."
-        return "Nothing was recorded yet. This is drawn once queues were read or a task ended."
+        return f"{why} Charts and lists fill once queues were read or a task ended."
 
     def why_no_advice(self, *, has_advice: bool) -> str | None:
         """Say why it is not known whether there are enough slots; None if it is."""
         why = self.why_nothing()
-        if why is None and self._session.freshness.state != "live":
+        if why is not None:
+            why = self._why_nothing_yet(why)
+        elif self._session.freshness.state != "live":
             why = "The event path is not connected, so nobody tells what the workers do now."
         if why is not None:
             return f"Whether there are enough slots is not known. {why}"

@@ -14,12 +14,14 @@ from umbel_console import actions
 from umbel_console.acting import Wanted
 from umbel_console.agent_words import needs_agent
 from umbel_console.render import policies as cells
+from umbel_console.render.words import idle_since
 from umbel_console.screens.act_dialog import ActDialog, Choice, Decision
 from umbel_console.screens.figures import figure, name_column
 from umbel_console.screens.narrowed_list import NarrowedListScreen
 from umbel_console.screens.task_acts import decided
 from umbel_console.session import Session
 from umbel_console.stores.narrowing import Facts
+from umbel_console.stores.outage import Outage
 from umbel_console.widgets.columns import Column, plain
 from umbel_console.widgets.record_table import RecordTable
 
@@ -85,7 +87,7 @@ class PoliciesScreen(NarrowedListScreen):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._policies: Sequence[RetryPolicy] | None = None
-        self._problem: str | None = None
+        self._outage = Outage()
         self._is_reading = False
         self._seen_entry: int | None = None
         self._due_at = 0.0
@@ -129,9 +131,10 @@ class PoliciesScreen(NarrowedListScreen):
         self._seen_entry = self.session.audit_seen.entry
         self._due_at = time.monotonic() + READ_AGAIN_S
         try:
-            self._policies, self._problem = await acts.policies(), None
+            self._policies = await acts.policies()
+            self._outage.note(None, self.session.clock())
         except UmbelError as error:
-            self._problem = str(error)
+            self._outage.note(str(error), self.session.clock())
         finally:
             self._is_reading = False
         if self.is_mounted:
@@ -195,21 +198,26 @@ class PoliciesScreen(NarrowedListScreen):
     def told(self) -> str:
         """Tell how many there are, and which workers do not follow them."""
         if self._policies is None:
-            return "reading" if self._problem is None else self._problem
+            return "reading" if self._outage.since is None else ""
         count = len(self._policies)
         words = f"{count:,} retry {'policy' if count == 1 else 'policies'}"
         workers = self.session.workers.records()
         without = [w.hostname for w in workers if CAPABILITY not in w.capabilities]
         if self._policies and without:
             words += f", {needs_agent(*without)}"
-        return words if self._problem is None else f"{words}. {self._problem}"
+        return words
+
+    def own_problem(self) -> str | None:
+        """Return why the policies could not be read."""
+        return self._outage.problem
 
     def _why_empty(self) -> str:
+        session = self.session
         hidden = self.why_none_matches("policies", len(self._policies or ()))
         if hidden is not None:
             return hidden
         if self._policies is None:
-            return self._problem or "Reading."
+            return idle_since(self._outage, session.clock(), session.zone) or "Reading."
         return (
             "There is no policy: failed tasks are retried only by themselves. a adds one, which"
             " workers with the agent follow within 5 s."

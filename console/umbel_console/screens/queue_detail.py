@@ -11,6 +11,7 @@ from textual.message import Message
 from umbel_backend.records import QueueRecord, TaskRecord
 from umbel_console.render import message as cells
 from umbel_console.render import queue_detail as drawing
+from umbel_console.render.words import idle_since
 from umbel_console.screens.figures import figure, text_column
 from umbel_console.screens.record_screen import RecordScreen
 from umbel_console.session import Session
@@ -145,8 +146,9 @@ class QueueDetailScreen(RecordScreen):
         self.say("Messages stand in the order in which they will run.", "warn")
 
     def _why_empty(self) -> str:
-        if self.trouble:
-            return self.trouble
+        session = self.session
+        if self.outage.since is not None:
+            return idle_since(self.outage, session.clock(), session.zone)
         told = self.window.told
         if told is None:
             return "Reading the queue."

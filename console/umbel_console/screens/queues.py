@@ -30,7 +30,8 @@ from umbel_console.stores.queues import TREND_EVERY_S, TREND_S, QueueStore
 from umbel_console.widgets.columns import Column
 from umbel_console.widgets.record_table import RecordTable
 
-SLICES = 12
+LEAST_TREND, MOST_TREND = 8, 30
+"""Cells of the course over the last half hour."""
 FIRST_READING_S = 10.0
 """How long after the connection the first reading of queues has surely come, if there are any."""
 
@@ -39,7 +40,7 @@ def _level(level: str, label: str, rank: int) -> Column[QueueRecord]:
     return figure(
         level,
         label,
-        7,
+        5,
         lambda queue, draw: cells.level_cell(queue, level, draw),
         rank=rank,
     )
@@ -66,7 +67,7 @@ def columns(queues: QueueStore) -> tuple[Column[QueueRecord], ...]:
         figure(
             "ready",
             "READY",
-            10,
+            9,
             lambda queue, draw: cells.ready_cell(queue, draw, grows=grows(queue, draw)),
             rank=0,
             by=lambda queue: queue.ready,
@@ -74,10 +75,10 @@ def columns(queues: QueueStore) -> tuple[Column[QueueRecord], ...]:
         _level("high", "HIGH", 7),
         _level("normal", "NORM", 8),
         _level("low", "LOW", 9),
-        figure("other", "OTHER", 9, cells.other_cell, rank=10),
+        figure("other", "OTHER", 9, cells.other_cell, rank=14),
         measure("unacked", "UNACKED", 7, lambda queue: queue.unacked, cells.count_cell, rank=2),
-        measure("in", "IN/s", 6, lambda queue: queue.in_rate, cells.rate_cell, rank=11),
-        measure("out", "OUT/s", 6, lambda queue: queue.out_rate, cells.rate_cell, rank=12),
+        measure("in", "IN/s", 5, lambda queue: queue.in_rate, cells.rate_cell, rank=10),
+        measure("out", "OUT/s", 5, lambda queue: queue.out_rate, cells.rate_cell, rank=11),
         figure(
             "oldest",
             "OLDEST",
@@ -97,21 +98,23 @@ def columns(queues: QueueStore) -> tuple[Column[QueueRecord], ...]:
             rank=1,
             by=lambda queue: queue.consumers,
         ),
-        text_column(
-            "trend",
-            "LAST 30 min",
-            SLICES,
-            lambda queue, draw: sparkline(
-                queues.trend(queue.name, draw.now, SLICES), SLICES, "waiting", draw, high=5
+        Column(
+            key="trend",
+            label="30 MIN",
+            render=lambda queue, draw, width: sparkline(
+                queues.trend(queue.name, draw.now, width), width, "waiting", draw, high=5
             ),
-            rank=6,
+            width=LEAST_TREND,
+            flex=1,
+            most=MOST_TREND,
+            rank=13,
         ),
         text_column(
             "warnings",
             "LOOK AT",
             20,
             lambda queue, draw: cells.warnings_cell(warnings(queue, draw), draw),
-            rank=13,
+            rank=12,
             flex=1,
         ),
     )
@@ -193,7 +196,7 @@ class QueuesScreen(NarrowedListScreen):
         records = queues.records()
         ready = sum(record.ready for record in records)
         words = f"{counted(len(records), 'queue')}, {counted(ready, 'message')} ready"
-        suspicious = sum(bool(queues.warnings(record, now)) for record in records)
+        suspicious = queues.suspicious(now)
         words += f", {suspicious} to look at" if suspicious else ""
         return f"{words}, read {ago(queues.read_at, now)}"
 

@@ -19,6 +19,7 @@ from umbel_console.render.line import Part
 from umbel_console.screens.tab import TabScreen
 from umbel_console.screens.task_detail import WIDE, TaskDetail
 from umbel_console.session import Session
+from umbel_console.stores.outage import Outage
 from umbel_console.widgets.line import Line
 from umbel_console.widgets.record_table import RecordTable
 
@@ -43,8 +44,8 @@ class RecordScreen(TabScreen):
         self.key = key
         self.asked_at: float | None = None
         """When the last question was sent."""
-        self.trouble: str | None = None
-        """Why there is no answer, in one sentence."""
+        self.outage = Outage()
+        """Why there is no answer, and since when."""
         self._asking = False
         self._due_at = 0.0
         self._blocks: dict[str, object] = {}
@@ -126,12 +127,12 @@ class RecordScreen(TabScreen):
         try:
             self.asked_at = self.session.clock()
             if self.session.inquiry is None:
-                self.trouble = "Nobody can be asked."
+                self.outage.note("Nobody can be asked.", self.asked_at)
             else:
                 await self.ask()
-                self.trouble = None
+                self.outage.note(None, self.session.clock())
         except UmbelError as error:
-            self.trouble = str(error)
+            self.outage.note(str(error), self.session.clock())
         finally:
             self._asking = False
             self._due_at = time.monotonic() + self.ASK_EVERY_S
@@ -204,12 +205,14 @@ class RecordScreen(TabScreen):
         self._blocks.clear()
         self.call_after_refresh(self.refresh_body)
 
+    def own_problem(self) -> str | None:
+        """Return why the last question was not answered."""
+        return self.outage.problem
+
     def status_parts(self) -> list[Part]:
-        """Tell what is wrong with the last question."""
+        """Tell what is shown, and that it is held still."""
         draw = self.session.draw()
         parts = [Part(draw.cell(f" {words}", "muted"), rank) for rank, words in self.told()]
-        if self.trouble:
-            parts.append(Part(draw.cell(self.trouble, "bad"), 0))
         if self.table.is_frozen:
             parts.append(Part(draw.cell("frozen, . goes on", "warn", bold=True)))
         return parts

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING
 
 from textual import events, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
-from textual.widgets import TextArea
+from textual.containers import Vertical
+from textual.widgets import Static, TextArea
 
 from umbel_backend.errors import UmbelError
 from umbel_console.acting import TaskOrder, Wanted
-from umbel_console.render.acts import environment
 from umbel_console.render.line import Part
-from umbel_console.screens.act_dialog import ActDialog, Choice, Decision
+from umbel_console.render.prose import paragraph
+from umbel_console.render.signature import help_rows
+from umbel_console.screens.act_dialog import Choice
+from umbel_console.screens.act_form import ActForm
 from umbel_console.session import Session
 from umbel_console.stores import arguments, task_order
 from umbel_console.widgets.json_editor import JsonEditor
 from umbel_console.widgets.line import Line
-from umbel_console.widgets.overlay import Overlay
 from umbel_console.widgets.prompt import Prompt
 from umbel_console.widgets.push import Push
+
+if TYPE_CHECKING:
+    from umbel_backend.acts.signature import Signature
 
 ROWS: tuple[tuple[str, str, str], ...] = (
     ("queue", "Queue", "where it was seen last, else the workers' default"),
@@ -34,9 +37,12 @@ ROWS: tuple[tuple[str, str, str], ...] = (
 """Field, label and what may be typed there."""
 LONGEST = 255
 """Characters of a task's name."""
+ALL_THE_SAME = "Enter again goes on all the same."
+LOW, LOWEST = 26, 20
+"""Lines of a window below which the form does without empty ones, and with one line of help."""
 
 
-class RunForm(Overlay[Decision | None]):
+class RunForm(ActForm):
     """Asks what is to be run; ends with the decision, or None if nothing is.
 
     Args:
@@ -45,20 +51,17 @@ class RunForm(Overlay[Decision | None]):
     """
 
     AUTO_FOCUS = "#name"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", "close", show=False),
-        Binding("right", "app.focus_next", "next", show=False),
-        Binding("left", "app.focus_previous", "previous", show=False),
-    ]
     DEFAULT_CSS = """
-    RunForm > Vertical { width: 94; padding: 0 2; }
-    RunForm Horizontal { height: 1; }
+    RunForm > Vertical { width: 94; }
     RunForm .label { width: 12; }
     RunForm JsonEditor { height: 7; }
-    RunForm #offered, RunForm #heading { margin-bottom: 1; }
+    RunForm #help { height: auto; margin: 0 0 1 12; }
+    RunForm #heading { margin-bottom: 1; }
     RunForm #where, RunForm #pushes { margin-top: 1; }
-    RunForm.-low #offered, RunForm.-low #heading, RunForm.-low #where { margin: 0; }
+    RunForm.-low #heading, RunForm.-low #where { margin: 0; }
+    RunForm.-low #help { margin: 0 0 0 12; }
     RunForm.-low JsonEditor { height: 4; }
+    RunForm.-lowest JsonEditor { height: 3; }
     RunForm.-low #pushes { margin: 0; }
     """
 
@@ -68,43 +71,35 @@ class RunForm(Overlay[Decision | None]):
         self._known: set[str] = {each.name for each in session.tasks.records() if each.name}
         self._taken = -1
         self._offers: Sequence[str] = ()
+        self._signatures: dict[str, Sequence[Signature]] = {}
+        """By name of the tasks that agents were asked about."""
+        self._doubted: tuple[str, str] | None = None
+        """Name and arguments that are to be run although they do not seem to fit."""
 
     def compose(self) -> ComposeResult:
         """Lay out the fields, what is wrong with them, and the two ways out."""
-        draw = self._session.draw
         with Vertical():
             yield Line(id="heading")
-            yield from self._row("name", "Task", "as its workers register it")
-            yield Line(id="offered")
+            yield from self.field("name", "as its workers register it")
+            yield Static(id="help")
             yield JsonEditor(arguments.EMPTY)
-            for field, label, hint in ROWS:
-                yield from self._row(field, label, hint)
+            for field, _, hint in ROWS:
+                yield from self.field(field, hint)
             yield Line(id="where")
-            with Horizontal(id="pushes"):
-                yield Push(draw, "Back", id="back")
-                yield Push(draw, "Go on", role="bad", id="go")
-
-    def _row(self, field: str, label: str, hint: str) -> ComposeResult:
-        with Horizontal():
-            line = Line(id=f"label-{field}").add_class("label")
-            yield line
-            yield Prompt(id=field, placeholder=hint)
+            yield from self.pushes()
 
     def on_mount(self) -> None:
         """Name the fields, and ask which tasks there are."""
-        draw = self._session.draw()
-        heading = draw.empty().append_text(draw.cell("Run a task in ", "accent", bold=True))
-        heading.append_text(environment(self._session.settings.context, draw))
-        esc = Part(draw.cell("esc closes", "muted"), 1, right=True)
-        self.query_one("#heading", Line).show([Part(heading), esc])
-        for field, label, _ in (("name", "Task", ""), *ROWS):
-            self.query_one(f"#label-{field}", Line).show([Part(draw.cell(label, "muted"))])
+        labels = ((field, label) for field, label, _ in ROWS)
+        self.name_fields("Run a task", (("name", "Task"), *labels))
         self.query_one("#name", Prompt).put(self._first_name)
         self._ask()
 
     def on_resize(self, event: events.Resize) -> None:
         """Do without empty lines in a low window."""
-        self.set_class(event.size.height < 26, "-low")
+        self.set_class(event.size.height < LOW, "-low")
+        self.set_class(event.size.height < LOWEST, "-lowest")
+        self.call_after_refresh(self._offer)
 
     @work(exclusive=True, exit_on_error=False)
     async def _ask(self) -> None:
@@ -118,30 +113,34 @@ class RunForm(Overlay[Decision | None]):
         # What could not be typed is not offered for typing.
         self._known |= {each for each in named if each.isprintable() and len(each) <= LONGEST}
         if self.is_mounted:
-            self._check()
+            self.check()
+
+    @work(group="signatures", exit_on_error=False)
+    async def _ask_signatures(self, name: str) -> None:
+        acts = self._session.acts
+        assert acts is not None, "the key says so without"
+        try:
+            self._signatures[name] = await acts.signatures(name)
+        except UmbelError:
+            # It is a help only; without it the form is as it was.
+            self._signatures[name] = ()
+        if self.is_mounted:
+            self.check()
 
     # Typing
 
-    def on_input_changed(self, event: Prompt.Changed) -> None:
-        """Check what was typed."""
-        event.stop()
-        if event.input.id == "name" and event.value not in self._offers:
+    def typed(self, field: str | None, value: str) -> None:
+        """Begin to complete anew where another name was typed."""
+        if field == "name" and value not in self._offers:
             self._taken = -1
-        self._check()
 
     def on_text_area_changed(self, event: TextArea.Changed) -> None:
         """Check what was typed."""
         event.stop()
-        self._check()
+        self.check()
 
-    def on_input_submitted(self, event: Prompt.Submitted) -> None:
-        """Go on to the next field."""
-        event.stop()
-        self.focus_next()
-
-    def on_prompt_completion_asked(self, event: Prompt.CompletionAsked) -> None:
+    def complete(self) -> None:
         """Complete the name, asked again with the next one that could be meant; else go on."""
-        event.stop()
         prompt = self.query_one("#name", Prompt)
         is_name = prompt.has_focus
         if is_name and self._taken < 0:
@@ -153,15 +152,6 @@ class RunForm(Overlay[Decision | None]):
         self._taken = (self._taken + 1) % len(self._offers)
         prompt.put(self._offers[self._taken])
 
-    def on_prompt_left(self, event: Prompt.Left) -> None:
-        """Run nothing."""
-        event.stop()
-        self.dismiss(None)
-
-    def action_leave(self) -> None:
-        """Run nothing."""
-        self.dismiss(None)
-
     @property
     def _found(self) -> TaskOrder | str:
         draw = self._session.draw()
@@ -169,26 +159,44 @@ class RunForm(Overlay[Decision | None]):
         levels = {word: number for number, word in draw.levels.items()}
         return task_order.read(typed, self.query_one(JsonEditor).text, levels, draw.now)
 
-    def _check(self) -> None:
+    @property
+    def _typed(self) -> tuple[str, str]:
+        return self.query_one("#name", Prompt).value.strip(), self.query_one(JsonEditor).text
+
+    def check(self) -> None:
+        """Tell what is wrong with what is typed, and what is known of the task."""
         draw, found = self._session.draw(), self._found
         is_ready = not isinstance(found, str)
-        words = "Go on shows where it goes and asks for a reason." if is_ready else str(found)
-        self.query_one("#where", Line).show(
-            [Part(draw.cell(words, "muted" if is_ready else "warn"))]
-        )
+        doubt = None if isinstance(found, str) else self._doubt(found)
+        words, role = str(found), "warn"
+        if doubt is not None:
+            words = doubt if self._typed != self._doubted else f"{doubt} {ALL_THE_SAME}"
+        elif is_ready:
+            words, role = "Go on shows where it goes and asks for a reason.", "muted"
+        self.query_one("#where", Line).show([Part(draw.cell(words, role))])
         self.query_one("#go", Push).disabled = not is_ready
         self._offer()
 
+    def _doubt(self, order: TaskOrder) -> str | None:
+        """Return why the task would probably fail, as far as agents told what it takes."""
+        from umbel_backend.acts.signature import mistake_in
+
+        return mistake_in(self._signatures.get(order.name, ()), order.args, order.kwargs)
+
     def _offer(self) -> None:
         draw, name = self._session.draw(), self.query_one("#name", Prompt).value.strip()
-        indent = " " * 12
+        shown = self.query_one("#help", Static)
+        room, most = max(20, shown.size.width), 1 if self.size.height < LOWEST else 4
         if name in self._known:
-            seen = self._seen(name)
-            words = f"{indent}seen last with {seen}" if seen else f"{indent}workers know it"
+            if name not in self._signatures:
+                self._signatures[name] = ()
+                self._ask_signatures(name)
+            rows = help_rows(self._signatures[name], self._seen(name), room, most, draw)
         else:
             names = task_order.offered(name, self._known)
-            words = f"{indent}tab {'  '.join(names)}" if names else f"{indent}no worker told of it"
-        self.query_one("#offered", Line).show([Part(draw.cell(words, "muted"))])
+            words = f"tab {'  '.join(names)}" if names else "no worker told of it"
+            rows = [draw.cell(words, "muted")]
+        shown.update(paragraph(rows))
 
     def _seen(self, name: str) -> str:
         """Return the arguments that a task of this name was seen with last; empty if it was not."""
@@ -200,18 +208,15 @@ class RunForm(Overlay[Decision | None]):
 
     # Going on
 
-    def on_push_pushed(self, event: Push.Pushed) -> None:
-        """Leave, or ask whether to run it."""
-        event.stop()
+    def choice(self) -> Choice | None:
+        """Return the task to be run; arguments that do not seem to fit are meant once they are twice."""
         found = self._found
-        if event.push.id == "back":
-            self.dismiss(None)
-        elif not isinstance(found, str):
-            wanted = Wanted(verb="run", ids=[found.name], order=found)
-            count = f"{len(found.args)} positional, {len(found.kwargs)} by keyword"
-            choice = Choice(words=f"{found.name}, arguments: {count}", wanted=wanted)
-            self.app.push_screen(ActDialog(self._session, [choice], {}), self._decided)
-
-    def _decided(self, decision: Decision | None) -> None:
-        if decision is not None:
-            self.dismiss(decision)
+        if isinstance(found, str):
+            return None
+        if self._doubt(found) is not None and self._typed != self._doubted:
+            self._doubted = self._typed
+            self.check()
+            return None
+        wanted = Wanted(verb="run", ids=[found.name], order=found)
+        count = f"{len(found.args)} positional, {len(found.kwargs)} by keyword"
+        return Choice(words=f"{found.name}, arguments: {count}", wanted=wanted)

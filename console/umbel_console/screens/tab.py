@@ -222,11 +222,11 @@ class TabScreen(TypedCommands):
         notes = {mode: self.tab_note(mode) for mode, _, _ in TABS}
         if notes != self._notes:
             self._notes = notes
-            parts = tab_parts(self.MODE, self.tab_note, self.session.draw(), self.size.width)
+            parts = tab_parts(self.MODE, notes.__getitem__, self.session.draw(), self.size.width)
             self.query_one("#tabs", Line).show(parts)
 
     def tab_note(self, mode: str) -> str:
-        """Return the figure behind a tab's title."""
+        """Return the figure behind a tab's title; one that ends with ``!`` tells of something wrong."""
         session = self.session
         if mode == "tasks":
             counts = session.tasks.counts
@@ -235,7 +235,8 @@ class TabScreen(TypedCommands):
         if mode == "workers":
             return str(len(session.workers) or "")
         if mode == "queues":
-            return str(len(session.queues) or "")
+            wrong = session.queues.suspicious(session.clock())
+            return f"{wrong:,}!" if wrong else ""
         return ""
 
     def help_scopes(self) -> tuple[actions.Scope, ...]:
@@ -292,9 +293,14 @@ class TabScreen(TypedCommands):
             words = draw.cell(sentence, "bad")
             line.update(paragraph(wrapped(words, self.size.width - 2, PROBLEM_ROWS, draw)))
 
+    def own_problem(self) -> str | None:
+        """Return what is wrong with what this screen itself reads; it is told before all else."""
+        return None
+
     def problems(self) -> list[str]:
         """Return what is wrong now, the worst first."""
-        return self.session.problems()
+        found, own = self.session.problems(), self.own_problem()
+        return [own, *(each for each in found if each != own)] if own else found
 
     def say(self, sentence: str, role: str = "foreground") -> None:
         """Tell the operator one sentence in the status line, for some seconds."""
@@ -352,7 +358,9 @@ class TabScreen(TypedCommands):
         from umbel_console.screens.stray_keys import of_no_use
 
         shown = event.character if event.is_printable and event.character else event.key
-        self.say(of_no_use(event.key, shown, self.session.settings.key_map), "warn")
+        session = self.session
+        words = of_no_use(event.key, shown, session.settings.key_map, unicode=session.unicode)
+        self.say(words, "warn")
 
     # Messages
 

@@ -34,7 +34,7 @@ def begin(screen: TabScreen, action: str) -> None:
     verb: Verb = "retry" if action == "edit" else cast(Verb, action)
     if action == "edit":
         marked = []
-    elif action == "pause" and record is not None and record.state == states.PAUSED:
+    elif action == "pause" and record is not None and _is_resumed(record):
         verb = "resume"
     targets = marked or ([record.id] if record is not None else [])
     why = None if marked or record is None else why_not(verb, record)
@@ -73,6 +73,12 @@ def _ask(screen: TabScreen, verb: Verb, record: TaskRecord | None, marked: Seque
     )
 
 
+def _is_resumed(record: TaskRecord) -> bool:
+    """Whether ``P`` resumes it: what is paused, and what may have ended with a saved state."""
+    has_failed = record.is_ready and record.state != states.SUCCESS
+    return record.state == states.PAUSED or has_failed
+
+
 def aimed_at(screen: TabScreen) -> tuple[TaskRecord | None, list[str]]:
     """Return the task under the cursor, or in the detail that has the keys, and the marked ids.
 
@@ -91,6 +97,8 @@ def why_not(verb: Verb, record: TaskRecord) -> str | None:
     if verb == "retry":
         if not record.is_ready:
             return f"It has not ended ({record.state}); only what has ended is retried."
+    elif verb == "resume":
+        return None
     elif record.state in _NOTHING_TO_CANCEL or (record.is_ready and verb not in ("cancel", "kill")):
         return f"It has ended ({record.state}); there is nothing to {verb}."
     return None
@@ -162,14 +170,16 @@ def _paused_or_not(
 ) -> list[Choice]:
     """Return what ``P`` may mean for marked tasks: those that are paused are resumed, the others paused."""
     tasks = screen.session.tasks
-    paused = [id_ for id_ in targets if (each := tasks.get(id_)) and each.state == states.PAUSED]
+    paused = [id_ for id_ in targets if (each := tasks.get(id_)) and _is_resumed(each)]
     others = [id_ for id_ in targets if id_ not in set(paused)]
     choices = []
     if others:
-        told = words if not paused else f"{len(others):,} of {words}, which are not paused"
+        # Short enough for both to stand in a narrow dialog.
+        some = f"{len(others):,} of {words.removeprefix('the ')}, which wait or run"
+        told = words if not paused else some
         choices.append(Choice(words=told, wanted=Wanted(verb="pause", ids=others)))
     if paused:
-        told = words if not others else f"{len(paused):,} of {words}, which are paused"
+        told = words if not others else f"{len(paused):,} paused or failed"
         choices.append(Choice(words=told, wanted=Wanted(verb="resume", ids=paused)))
     if chosen is not None and chosen.root is not None and not (paused and others):
         verb: Verb = "resume" if paused else "pause"

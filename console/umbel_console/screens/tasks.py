@@ -26,6 +26,8 @@ from umbel_console.widgets.painter import Sort
 from umbel_console.widgets.prompt import Prompt
 from umbel_console.widgets.record_table import RecordTable
 
+GIVES_WAY = {Section.ACTIVE: 3, Section.WAITING: 4, Section.PAUSED: 5, Section.COMPLETED: 6}
+"""Where there is no room for the count of every section, the highest goes first; none of zero stays."""
 SECTIONS: tuple[Section | None, ...] = (None, *Section)
 MANY = 1_000
 """Tasks held from which on a filter that is typed is worked out in parts."""
@@ -196,7 +198,8 @@ class TasksScreen(TaskListScreen):
             word.append_text(count)
             if section is Section.COMPLETED:
                 word.append(" ")
-            parts.append(Part(word, 0 if here else 3, right=True))
+            rank = GIVES_WAY[section] if counts[section] else 9
+            parts.append(Part(word, 0 if here else rank, right=True))
         self.bar.aside(parts)
 
     def _why_empty(self) -> str:

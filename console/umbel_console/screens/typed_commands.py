@@ -49,6 +49,7 @@ class TypedCommands(TableActs):
         words["view"] = self.session.preferences.names("views")
         words["context"] = sorted(self.session.settings.contexts)
         words["help"] = words["quit"] = ()
+        words.update((word, ()) for word in self.commands() if word not in words)
         return words
 
     def on_command_bar_given(self, event: CommandBar.Given) -> None:

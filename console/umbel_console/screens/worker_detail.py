@@ -16,7 +16,7 @@ from umbel_backend.errors import UmbelError
 from umbel_backend.records import TaskRecord, WorkerRecord
 from umbel_console import actions
 from umbel_console.render import worker_detail as drawing
-from umbel_console.render.words import counted
+from umbel_console.render.words import counted, idle_since
 from umbel_console.render.worker_use import lines as use_lines
 from umbel_console.screens import worker_detail_parts as parts
 from umbel_console.screens.record_screen import RecordScreen
@@ -45,7 +45,10 @@ class WorkerDetailScreen(RecordScreen):
     MODE = "workers"
     SCOPES = ("app", "screen", "worker", "table")
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("worker")]
-    DEFAULT_CSS = "WorkerDetailScreen ContentSwitcher { height: 1fr; }"
+    DEFAULT_CSS = """
+    WorkerDetailScreen ContentSwitcher { height: 1fr; }
+    WorkerDetailScreen #parts { background: $panel; }
+    """
 
     def __init__(self, session: Session, hostname: str) -> None:
         super().__init__(session, hostname)
@@ -159,7 +162,10 @@ class WorkerDetailScreen(RecordScreen):
         return () if self._last is None else parts.held_by_events(self.session, self.key)
 
     def _why_empty(self, part: str) -> str:
-        return self.trouble or parts.why_empty(part, self._last and (self.answer or self._last))
+        session = self.session
+        if self.outage.since is not None:
+            return idle_since(self.outage, session.clock(), session.zone)
+        return parts.why_empty(part, self._last and (self.answer or self._last))
 
     def told(self) -> Sequence[tuple[int, str]]:
         """Tell what was not answered, and where the rows come from then."""

@@ -74,6 +74,11 @@ def _of_all(workers: Sequence[WorkerRecord], queues: Sequence[QueueRecord]) -> l
 
 def _of_queue(queue: QueueRecord, workers: Sequence[WorkerRecord]) -> Problem | None:
     waiting = f"{queue.ready:,} waiting"
+    if queue.state == "paused":
+        # Somebody wanted that nobody consumes it.
+        words = f"queue is paused, {waiting}"
+        key = f"queue {queue.name}"
+        return Problem(key, "warn", queue.name, words, "queues") if queue.ready else None
     if queue.state == "no consumer" or queue.consumers == 0:
         weight: Weight = "bad" if queue.ready else "warn"
         return Problem(
@@ -86,9 +91,6 @@ def _of_queue(queue: QueueRecord, workers: Sequence[WorkerRecord]) -> Problem | 
     if queue.state == "over limit":
         limit = "" if queue.limit is None else f" of {queue.limit:,}"
         words = f"queue over its limit{limit}, {waiting}"
-        return Problem(f"queue {queue.name}", "warn", queue.name, words, "queues")
-    if queue.state == "paused" and queue.ready:
-        words = f"queue is paused, {waiting}"
         return Problem(f"queue {queue.name}", "warn", queue.name, words, "queues")
     serving = who_serves([queue.name], workers)
     if queue.ready and serving.silent and not serving.working:

@@ -120,14 +120,21 @@ class QueueStore:
             kept = self._warned[record.name] = (record, self._look_at(record, now))
         return kept[1]
 
+    def suspicious(self, now: float) -> int:
+        """Return how many queues an operator should look at."""
+        return sum(bool(self.warnings(record, now)) for record in self._records.values())
+
     def _look_at(self, record: QueueRecord, now: float) -> list[str]:
         found = []
-        if record.consumers == 0 and record.ready:
+        # Nobody consumes a paused queue, and it grows old, because somebody wanted so.
+        is_paused = record.state == "paused"
+        if record.consumers == 0 and record.ready and not is_paused:
             found.append("no consumer")
         growth = self.growth(record.name, now)
         if growth is not None and growth > max(10, record.ready // 10) and not _drains(record):
             found.append(f"grows, +{growth:,} in 5 min")
-        if record.oldest_age_s is not None and record.oldest_age_s >= OLD_S and record.ready:
+        age_s = record.oldest_age_s
+        if age_s is not None and age_s >= OLD_S and record.ready and not is_paused:
             found.append("old")
         return found
 

@@ -14,9 +14,13 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from umbel_console.render.context import DrawContext
-from umbel_console.render.text import shortened
+from umbel_console.render.text import shortened, width_of
 from umbel_console.widgets.row_strip import text_strip
 from umbel_console.widgets.scroll_keys import SCROLL_KEYS
+
+MOST_OF_SCREEN = 94
+"""Percent of the height of the screen that a box takes at most."""
+BORDER = 2
 
 
 class ChoiceList(Widget, can_focus=True):
@@ -24,6 +28,7 @@ class ChoiceList(Widget, can_focus=True):
 
     Args:
         draw: Makes the context to draw with.
+        beside: Lines that its box needs besides it; they stay in sight however long the list is.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -31,7 +36,7 @@ class ChoiceList(Widget, can_focus=True):
         Binding("enter", "choose", "choose", show=False),
     ]
     ALLOW_SELECT = False
-    DEFAULT_CSS = "ChoiceList { width: 1fr; height: auto; max-height: 1fr; }"
+    DEFAULT_CSS = "ChoiceList { width: 1fr; height: auto; }"
 
     class Chosen(Message):
         """The line under the cursor was chosen."""
@@ -40,9 +45,10 @@ class ChoiceList(Widget, can_focus=True):
             self.index = index
             super().__init__()
 
-    def __init__(self, draw: Callable[[], DrawContext]) -> None:
+    def __init__(self, draw: Callable[[], DrawContext], *, beside: int = 2) -> None:
         super().__init__()
         self._draw = draw
+        self._beside = beside
         self._lines: Sequence[Text] = ()
         self.cursor = 0
         """Index of the line under the cursor."""
@@ -56,13 +62,16 @@ class ChoiceList(Widget, can_focus=True):
         self.refresh(layout=grown)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        """Return the height of all lines."""
-        return max(1, len(self._lines))
+        """Return the height of all lines, or of as many as the box around them has room for."""
+        room = viewport.height * MOST_OF_SCREEN // 100 - BORDER - self._beside
+        return max(1, min(len(self._lines), room))
 
     def render_line(self, y: int) -> Strip:
         """Return one line; the list is scrolled so that the cursor is seen."""
         height = max(1, self.size.height)
         self._top = max(self.cursor - height + 1, min(self._top, self.cursor))
+        # In a window that grew no line stays hidden above while there is room below.
+        self._top = max(0, min(self._top, len(self._lines) - height))
         index, draw, width = self._top + y, self._draw(), self.size.width
         if index >= len(self._lines):
             return Strip.blank(width, self.rich_style)
@@ -70,8 +79,21 @@ class ChoiceList(Widget, can_focus=True):
         line = draw.empty()
         line.append_text(draw.cell(draw.glyph("▌ ", "> ") if here else "  ", "accent"))
         line.append_text(self._lines[index])
-        line = shortened(line, width, unicode=draw.unicode)
+        more = self._more(y, height, draw)
+        room = width - width_of(more.plain)
+        line = shortened(line, room, unicode=draw.unicode)
+        if more.plain:
+            line = line.append(" " * (room - width_of(line.plain))).append_text(more)
         return text_strip(line, width, self.rich_style, draw.palette.cursor if here else None)
+
+    def _more(self, y: int, height: int, draw: DrawContext) -> Text:
+        """Return what tells on the first and the last line that there are more beyond them."""
+        above, below = self._top, len(self._lines) - self._top - height
+        if not y and above > 0:
+            return draw.cell(f" {draw.glyph('↑', '^')} {above} more ", "accent")
+        if y == height - 1 and below > 0:
+            return draw.cell(f" {draw.glyph('↓', 'v')} {below} more ", "accent")
+        return draw.empty()
 
     def on_resize(self) -> None:
         """Keep the cursor in sight."""

@@ -109,6 +109,9 @@ class CommandBar(Vertical):
     def _hint(self) -> None:
         draw = self._draw()
         line = draw.cell("   ", "muted")
-        for number, word in enumerate(self._suggestions()):
+        found, typed = self._suggestions(), self.query_one(Prompt).value
+        for number, word in enumerate(found):
             line.append_text(draw.cell(f"{word}  ", "muted" if number else "accent"))
+        if typed and not found and " " not in typed:
+            line.append_text(draw.cell(f"No command begins with {typed}.", "warn"))
         self.query_one("#hints", Line).show([Part(line)])

@@ -34,7 +34,6 @@ class DocumentView(ScrollView, can_focus=True, inherit_bindings=False):
         overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1;
         scrollbar-gutter: stable;
     }
-    .-ascii DocumentView { scrollbar-size-vertical: 0; }
     """
 
     class Opened(Message):

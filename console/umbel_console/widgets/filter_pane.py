@@ -120,11 +120,16 @@ class FilterPane(TypingPane):
             expanded=self._expanded,
             views=self._read_views(),
             kept=shown.row,
-            unknown="not counted" if self._problem else "counting …",
+            unknown=self._why_not_counted(),
         )
         shown.show(found, is_whole=is_whole)
         self._show_title()
         self._show_said()
+
+    def _why_not_counted(self) -> str:
+        if self._problem:
+            return "not counted"
+        return self._session.draw().glyph("counting …", "counting")
 
     def _read_views(self) -> list[tuple[View, str]]:
         return [(view, self._mistake_in(view.text)) for view in self._views.all()]

@@ -12,7 +12,7 @@ from textual.containers import Vertical
 
 from umbel_backend.errors import UmbelError
 from umbel_console.render.line import Part
-from umbel_console.render.words import told_since
+from umbel_console.render.words import idle_since
 from umbel_console.session import Session
 from umbel_console.stores.facets import FIELDS, Facets, Span
 from umbel_console.stores.outage import Outage
@@ -83,11 +83,11 @@ class CountingPane(Vertical):
 
     @property
     def _problem(self) -> str:
-        """Why the tasks cannot be counted, and since when; empty while they can."""
+        """Since when the tasks cannot be counted; empty while they can. The status line says why."""
         session = self._session
         is_closed = self._mode == "history" and session.history is None
         outage = session.history_outage if is_closed else self._outage
-        return told_since(outage, session.clock(), session.zone)
+        return idle_since(outage, session.clock(), session.zone, done="counted")
 
     async def counted(self, longest_s: float) -> None:
         """Wait until the values under the present filter are shown, or were asked for so long ago."""
@@ -129,6 +129,9 @@ class CountingPane(Vertical):
             self._tick()
             return
         self._outage.note(problem, self._session.clock())
+        if problem is not None:
+            # The status line tells it, whatever the page beside it was read from.
+            self._session.history_problem = problem
         if found is not None:
             if is_new:
                 self._order.narrow()

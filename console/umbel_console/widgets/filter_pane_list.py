@@ -203,6 +203,5 @@ class PaneList(Widget, can_focus=True):
         draw = self._draw_context()
         has_cursor = place == self._at and self._rows[place].can_be_reached
         text = row_text(self._rows[place], draw, width, has_cursor=has_cursor)
-        if has_cursor and self.has_focus:
-            text.stylize(draw.palette.cursor)
-        return text_strip(text, width, self.rich_style)
+        over = draw.palette.cursor if has_cursor and self.has_focus else None
+        return text_strip(text, width, self.rich_style, over)

@@ -13,6 +13,7 @@ from textual.containers import Vertical
 from umbel_backend.records import Gap
 from umbel_console.render.context import DrawContext
 from umbel_console.render.histogram import (
+    MARGIN,
     axis_line,
     bars_line,
     caption_of,
@@ -27,20 +28,19 @@ if TYPE_CHECKING:
 
 TALL = 30
 """Lines of a terminal from which on marks and axis are shown too."""
-CAPTION = 30
+CAPTION = 38
 """Cells beside the bars, where there is only their line, to say what they tell."""
 
 
 class HistogramStrip(Vertical):
-    """Bars, marks and axis, or on a low terminal one line; none while there is nothing to draw.
+    """Bars, marks and axis, or on a low terminal one line; it keeps its room whatever there is to draw.
 
     Args:
         draw: Makes the context to draw with.
     """
 
     DEFAULT_CSS = """
-    HistogramStrip { height: auto; display: none; }
-    HistogramStrip.-on { display: block; }
+    HistogramStrip { height: auto; }
     HistogramStrip.-low #marks, HistogramStrip.-low #axis { display: none; }
     """
 
@@ -49,6 +49,7 @@ class HistogramStrip(Vertical):
         self._draw = draw
         self._shown: Histogram | None = None
         self._gaps: Sequence[Gap] = ()
+        self._is_read = False
 
     def compose(self) -> ComposeResult:
         """Lay out the lines."""
@@ -64,18 +65,22 @@ class HistogramStrip(Vertical):
     def show(self, histogram: Histogram | None, gaps: Sequence[Gap]) -> None:
         """Draw ``histogram``, with ``gaps`` of the same time; None draws nothing."""
         self._shown, self._gaps = histogram, gaps
-        self.set_class(histogram is not None, "-on")
+        self._is_read = True
         self.redraw()
 
     def redraw(self) -> None:
         """Draw anew, in the present colours and width."""
-        if self._shown is None:
-            return
         draw, width = self._draw(), self._width
+        if self._shown is None:
+            # Before the first reading the table says how it stands.
+            words = f"{' ' * MARGIN}nothing to draw over time" if self._is_read else ""
+            self._put("bars", draw.cell(words, "muted"))
+            self._put("marks", draw.empty())
+            self._put("axis", draw.empty())
+            return
         if self.has_class("-low"):
-            bars = Part(bars_line(self._shown, draw, width - CAPTION))
-            caption = Part(caption_of(self._shown, draw), 1, right=True)
-            self.query_one("#bars", Line).show([bars, caption])
+            bars = Part(bars_line(self._shown, draw, width - CAPTION, self._gaps))
+            self.query_one("#bars", Line).show([bars, *caption_of(self._shown, draw)])
             return
         self._put("bars", bars_line(self._shown, draw, width))
         self._put("marks", marks_line(self._shown, self._gaps, draw, width))

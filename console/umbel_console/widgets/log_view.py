@@ -39,7 +39,6 @@ class LogView(ScrollView, can_focus=True, inherit_bindings=False):
         overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1;
         scrollbar-gutter: stable;
     }
-    .-ascii LogView { scrollbar-size-vertical: 0; }
     """
 
     class NearEnd(Message):

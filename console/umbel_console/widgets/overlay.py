@@ -8,6 +8,7 @@ from typing import Generic
 from rich.console import RenderableType
 from rich.segment import Segment
 from rich.style import Style
+from textual import events
 from textual.color import Color
 from textual.containers import Vertical
 from textual.css.styles import RulesMap
@@ -84,7 +85,7 @@ class Overlay(
     Overlay { align: center middle; }
     Overlay > Vertical {
         max-width: 96%; height: auto; max-height: 94%; padding: 0 1;
-        background: $surface; border: round $panel;
+        background: $surface; border: round $scrollbar;
     }
     """
 
@@ -101,6 +102,12 @@ class Overlay(
         if not self._session.unicode:
             box = self.query_one(Vertical)
             box.styles.border = ("ascii", box.styles.border_top[1])
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Fit the box into the new height; Textual remembers how high its lists were."""
+        for box in self.query(Vertical):
+            for child in box.children:
+                child.refresh(layout=True)
 
     def render(self) -> RenderableType | Visual:  # type: ignore[override]
         """Return what is seen around the box."""

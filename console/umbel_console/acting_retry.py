@@ -39,7 +39,8 @@ def outlook(settings: Settings, wanted: Wanted) -> Outlook:
         ids, left_out = list(wanted.ids), 0
         if wanted.chosen is not None:
             ended = ended_matching(door.engine, wanted.chosen, twice=wanted.twice)
-            ids, left_out = [record.id for record in ended.records], ended.left_out
+            ids = [record.id for record in ended.records]
+            left_out = ended.left_out + ended.repeated
         some = ids[:AT_ONCE]
         records = run(door.engine, tasks.by_ids(some))
         retrier = _retrier(door, cluster, wanted)

@@ -192,6 +192,9 @@ def test_a_filter_retries_failures_and_leaves_successes_alone(
     assert (code, set(rows)) == (0, set(ids[1::2]))
     assert {each["headers"]["umbel_retry_of"] for each in scene.waiting()} == set(ids[1::2])
     assert scene.site.query("SELECT count(DISTINCT batch), count(*) FROM audit") == [(1, 6)]
+    again = scene.site.inside("retry", "--filter", "name:*.add state:FAILURE", "--yes")
+    assert "6 that were retried already are left out" in again.err
+    assert len(scene.waiting()) == 6, "what was retried is left out"
 
 
 def test_a_task_that_is_run_succeeds_and_its_id_is_printed(scene: Scene) -> None:

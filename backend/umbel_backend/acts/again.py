@@ -14,7 +14,7 @@ from umbel_backend.acts.operator import Job
 from umbel_backend.acts.outcome import NOT_BEGUN, Outcome, refused
 from umbel_backend.acts.pace import Pace
 from umbel_backend.db.query import run
-from umbel_backend.db.statements import audit
+from umbel_backend.db.statements import audit, tasks
 from umbel_backend.errors import Refused
 from umbel_backend.records import AuditRecord, TaskRecord
 
@@ -74,19 +74,35 @@ def rivals(
     return found
 
 
+def last_repeats(engine: sa.Engine, records: Iterable[TaskRecord]) -> dict[str, TaskRecord]:
+    """Read the last task by which each of ``records`` was repeated, by its own id."""
+    return run(engine, tasks.by_ids([each.retried_as[-1] for each in records if each.retried_as]))
+
+
+def was_repeated(record: TaskRecord, again: Mapping[str, TaskRecord]) -> bool:
+    """Whether ``record`` was sent again already, and has not failed since.
+
+    Args:
+        record: The task.
+        again: What `last_repeats` read.
+    """
+    last = again.get(record.retried_as[-1]) if record.retried_as else None
+    return last is not None and (not last.is_ready or last.state == states.SUCCESS)
+
+
 def refuse_repeated(record: TaskRecord, again: Mapping[str, TaskRecord], verb: str) -> None:
     """Refuse what was sent again already and has not failed since.
 
     Args:
         record: The task.
-        again: Tasks by id, among them the last by which it was repeated.
+        again: What `last_repeats` read.
         verb: What ``--yes`` does, ``retries``.
 
     Raises:
         Refused: It was.
     """
-    last = again.get(record.retried_as[-1]) if record.retried_as else None
-    if last is not None and (not last.is_ready or last.state == states.SUCCESS):
+    if was_repeated(record, again):
+        last = again[record.retried_as[-1]]
         raise Refused(
             f"It was retried already as {last.id} ({last.state}); --yes {verb} it all the same"
         )

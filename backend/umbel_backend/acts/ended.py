@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from umbel_backend.acts.again import last_repeats, was_repeated
 from umbel_backend.acts.retry import MAY_RUN_TWICE
 from umbel_backend.acts.selection import in_history
 from umbel_backend.db.tables import task
@@ -22,12 +23,15 @@ class Ended:
     """The latest change first."""
     left_out: int
     """How many more match that ended as SUCCESS, REVOKED or LOST, which the filter did not ask for."""
+    repeated: int = 0
+    """How many more match that were retried already, and have not failed since."""
 
 
 def ended_matching(engine: sa.Engine, chosen: Filter, *, twice: bool = False) -> Ended:
     """Return the tasks that ended and match ``chosen``.
 
-    What may do the same for the second time is taken only where the filter names a state.
+    What may do the same for the second time is taken only where the filter names a state, and what was
+    retried already is not.
 
     Args:
         engine: Of the history.
@@ -35,7 +39,10 @@ def ended_matching(engine: sa.Engine, chosen: Filter, *, twice: bool = False) ->
         twice: Take it all the same.
     """
     found = in_history(engine, chosen, task.c.finished_at.is_not(None))
-    if twice or "state" in asked(chosen):
+    if twice:
         return Ended(found, 0)
-    kept = [record for record in found if record.state not in MAY_RUN_TWICE]
-    return Ended(kept, len(found) - len(kept))
+    is_asked = "state" in asked(chosen)
+    kept = [each for each in found if is_asked or each.state not in MAY_RUN_TWICE]
+    again = last_repeats(engine, kept)
+    fresh = [each for each in kept if not was_repeated(each, again)]
+    return Ended(fresh, len(found) - len(kept), len(kept) - len(fresh))

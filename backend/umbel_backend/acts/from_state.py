@@ -14,7 +14,12 @@ import sqlalchemy as sa
 
 from umbel_backend import states
 from umbel_backend.acts import resend
-from umbel_backend.acts.again import interrupted, refuse_repeated, refuse_unfinished
+from umbel_backend.acts.again import (
+    interrupted,
+    last_repeats,
+    refuse_repeated,
+    refuse_unfinished,
+)
 from umbel_backend.acts.operator import Door
 from umbel_backend.acts.outcome import Outcome, refused
 from umbel_backend.acts.retry import Plan, Retrier, needs_agent
@@ -69,8 +74,7 @@ class FromState:
         if not ended:
             return {}
         saved = self._states.there(ended)
-        last = [records[each].retried_as[-1] for each in ended if records[each].retried_as]
-        again = run(self._engine, tasks.by_ids(last))
+        again = last_repeats(self._engine, [records[each] for each in ended])
         cut_off = interrupted(self._engine, ended)
         plans: dict[str, Plan | Outcome] = {}
         for task_id in ended:

@@ -14,6 +14,7 @@ from umbel_backend import states
 from umbel_backend.acts import chords, resend
 from umbel_backend.acts.again import (
     interrupted,
+    last_repeats,
     one_by_one,
     refuse_repeated,
     refuse_unfinished,
@@ -81,12 +82,7 @@ class Retrier:
     def plan(self, ids: Sequence[str]) -> dict[str, Plan | Outcome]:
         """Return for each of ``ids`` what would be sent, or why nothing is. Reads only."""
         records = run(self._door.engine, tasks.by_ids(ids))
-        again = run(
-            self._door.engine,
-            tasks.by_ids(
-                [record.retried_as[-1] for record in records.values() if record.retried_as]
-            ),
-        )
+        again = last_repeats(self._door.engine, records.values())
         cut_off = interrupted(self._door.engine, ids)
         plans: dict[str, Plan | Outcome] = {}
         for task_id in ids:

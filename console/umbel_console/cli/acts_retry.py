@@ -158,6 +158,10 @@ def _records(door: Door, ids: list[str], chosen: Filter | None) -> dict[str, Tas
             f"{ended.left_out:,} that ended as SUCCESS, REVOKED or LOST are left out; name them by"
             " state:."
         )
+    if ended.repeated:
+        print_note(
+            f"{ended.repeated:,} that were retried already are left out; name them by their ids."
+        )
     return {record.id: record for record in ended.records}
 
 

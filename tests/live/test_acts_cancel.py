@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -36,12 +35,6 @@ header = [
 body = app.signature("harness.tasks.total", queue="default", task_id=last)
 chord(header, body, app=app).apply_async()
 """
-
-
-@pytest.fixture
-def scene(tmp_path: Path, broker_url: str, workers: Workers) -> Iterator[Scene]:
-    with Scene(tmp_path, broker_url, workers) as scene:
-        yield scene
 
 
 def test_what_waits_is_gone_from_its_queue_and_its_result_is_revoked(scene: Scene) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 from harness.acting import Scene
 from harness.agent_stream import AgentStream
 from harness.waiting import wait_until
-from harness.worker import Worker, Workers
+from harness.worker import Worker
 
 pytestmark = pytest.mark.live
 
@@ -37,12 +36,6 @@ chord(
     app=app,
 ).apply_async()
 """
-
-
-@pytest.fixture
-def scene(tmp_path: Path, broker_url: str, workers: Workers) -> Iterator[Scene]:
-    with Scene(tmp_path, broker_url, workers) as scene:
-        yield scene
 
 
 def with_agent(scene: Scene, **options: Any) -> Worker:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,20 +26,6 @@ from umbel_backend.settings import Context, Settings
 pytestmark = pytest.mark.live
 
 MOST_STEPS = 250
-
-
-@pytest.fixture
-def scene(tmp_path: Path, broker_url: str, workers: Workers) -> Iterator[Scene]:
-    with Scene(tmp_path, broker_url, workers) as scene:
-        yield scene
-
-
-@pytest.fixture
-def database(scene: Scene) -> Iterator[sa.Engine]:
-    engine = open_engine(database_url(str(scene.site.file), scene.url))
-    migrations.upgrade(engine)
-    yield engine
-    engine.dispose()
 
 
 def half_a_minute_later(engine: sa.Engine) -> None:

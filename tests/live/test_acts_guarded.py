@@ -18,7 +18,6 @@ from harness.acting import Scene
 from harness.command import UMBEL
 from harness.redis_messages import cluster_at
 from harness.waiting import wait_until
-from harness.worker import Workers
 from umbel_backend.acts.cancel import Canceller
 from umbel_backend.acts.operator import Door
 from umbel_backend.acts.pace import Pace
@@ -43,12 +42,6 @@ RedisSurgery.remove = die
 from umbel_console.cli import main
 sys.exit(main(sys.argv[1:]))
 """
-
-
-@pytest.fixture
-def scene(tmp_path: Path, broker_url: str, workers: Workers) -> Iterator[Scene]:
-    with Scene(tmp_path, broker_url, workers) as scene:
-        yield scene
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ import pytest
 from harness.acting import Scene
 from harness.agent_stream import AgentStream
 from harness.waiting import wait_until
-from harness.worker import Workers
 from umbel_agent.protocol import HELD_MESSAGES_KEY
 from umbel_backend.acts.cancel import Canceller
 from umbel_backend.acts.opening import at_work
@@ -33,12 +31,6 @@ TASKS = 3 * ACTS
 ENDS_S = 60 + TASKS / 4
 """Longest wait for all tasks to end; each takes a fifth of a second, and two run at once."""
 TAKEN = ("Removed from queue", "It was held aside, and is taken away")
-
-
-@pytest.fixture
-def scene(tmp_path: Path, broker_url: str, workers: Workers) -> Iterator[Scene]:
-    with Scene(tmp_path, broker_url, workers) as scene:
-        yield scene
 
 
 def test_acts_at_random_moments_lose_nothing_and_run_nothing_twice(

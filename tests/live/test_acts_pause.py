@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 from harness.acting import Scene
 from harness.agent_stream import AgentStream
 from harness.waiting import wait_until
-from harness.worker import Worker, Workers
+from harness.worker import Worker
 from umbel_agent.protocol import HELD_MESSAGES_KEY, HELD_PLACES_KEY
 from umbel_backend.broker.cluster import Cluster
 from umbel_backend.broker.redis_holds import RedisHolds
@@ -22,12 +21,6 @@ from umbel_backend.settings import Context
 pytestmark = pytest.mark.live
 
 LISTS = ("default", *(f"default\x06\x16{step}" for step in (3, 6, 9)))
-
-
-@pytest.fixture
-def scene(tmp_path: Path, broker_url: str, workers: Workers) -> Iterator[Scene]:
-    with Scene(tmp_path, broker_url, workers) as scene:
-        yield scene
 
 
 def lists(scene: Scene) -> list[list[bytes]]:

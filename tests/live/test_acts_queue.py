@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +10,9 @@ import pytest
 from harness.acting import Scene
 from harness.agent_stream import AgentStream
 from harness.waiting import wait_until
-from harness.worker import Worker, Workers
+from harness.worker import Worker
 
 pytestmark = pytest.mark.live
-
-
-@pytest.fixture
-def scene(tmp_path: Path, broker_url: str, workers: Workers) -> Iterator[Scene]:
-    with Scene(tmp_path, broker_url, workers) as scene:
-        yield scene
 
 
 def queue(scene: Scene, verb: str, name: str = "default", *words: str) -> tuple[int, str, str]:

@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,10 +17,7 @@ from harness.acting import Scene
 from harness.kept import keep
 from harness.records import a_task
 from harness.waiting import wait_until
-from harness.worker import Workers
-from umbel_backend.db import migrations
 from umbel_backend.db.changes import Changes
-from umbel_backend.db.engine import database_url, open_engine
 from umbel_backend.db.writer import Writer
 
 pytestmark = pytest.mark.live
@@ -42,20 +38,6 @@ header = [task("touch", files[0]), task("add", 1, 2), task("touch", files[1])]
 body = chord(header, task("echo"), app=app).apply_async()
 print(json.dumps([body.id, body.parent.id, *(each.id for each in body.parent.results)]))
 """
-
-
-@pytest.fixture
-def scene(tmp_path: Path, broker_url: str, workers: Workers) -> Iterator[Scene]:
-    with Scene(tmp_path, broker_url, workers) as scene:
-        yield scene
-
-
-@pytest.fixture
-def database(scene: Scene) -> Iterator[sa.Engine]:
-    engine = open_engine(database_url(str(scene.site.file), scene.url))
-    migrations.upgrade(engine)
-    yield engine
-    engine.dispose()
 
 
 @pytest.mark.parametrize("serializer", ["json", "pickle", "msgpack"])

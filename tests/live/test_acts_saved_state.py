@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,29 +15,13 @@ from harness.cut_short import killed_at
 from harness.kept import keep
 from harness.records import a_task
 from harness.waiting import wait_until
-from harness.worker import Worker, Workers
-from umbel_backend.db import migrations
+from harness.worker import Worker
 from umbel_backend.db.changes import Changes
-from umbel_backend.db.engine import database_url, open_engine
 from umbel_backend.db.writer import Writer
 
 pytestmark = pytest.mark.live
 
 MOST_STEPS = 250
-
-
-@pytest.fixture
-def scene(tmp_path: Path, broker_url: str, workers: Workers) -> Iterator[Scene]:
-    with Scene(tmp_path, broker_url, workers) as scene:
-        yield scene
-
-
-@pytest.fixture
-def database(scene: Scene) -> Iterator[sa.Engine]:
-    engine = open_engine(database_url(str(scene.site.file), scene.url))
-    migrations.upgrade(engine)
-    yield engine
-    engine.dispose()
 
 
 def with_agent(scene: Scene, **options: Any) -> Worker:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ import pytest
 from harness.acting import Scene
 from harness.agent_stream import AgentStream
 from harness.waiting import wait_until
-from harness.worker import Workers
 from umbel_backend.settings import Context, Settings
 from umbel_console.acting import TaskOrder, Wanted
 from umbel_console.acting_live import LiveActs
@@ -19,12 +17,6 @@ from umbel_console.acting_live import LiveActs
 pytestmark = pytest.mark.live
 
 TAKES = "harness.acting.rows(file: str, until: int)"
-
-
-@pytest.fixture
-def scene(tmp_path: Path, broker_url: str, workers: Workers) -> Iterator[Scene]:
-    with Scene(tmp_path, broker_url, workers) as scene:
-        yield scene
 
 
 def test_arguments_that_do_not_fit_are_told_before_a_task_is_run(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from harness.acting import Scene
 from harness.agent_stream import AgentStream
 from harness.cut_short import killed_at
 from harness.waiting import wait_until
-from harness.worker import Worker, Workers
+from harness.worker import Worker
 from umbel_agent.protocol import HELD_MESSAGES_KEY, HELD_TURNS_KEY, PAUSED_TYPES_KEY
 from umbel_backend.acts.reassert import settle_holds
 from umbel_backend.broker.cluster import Cluster
@@ -26,20 +25,6 @@ pytestmark = pytest.mark.live
 
 TOUCH = "harness.tasks.touch"
 MOST_STEPS = 250
-
-
-@pytest.fixture
-def scene(tmp_path: Path, broker_url: str, workers: Workers) -> Iterator[Scene]:
-    with Scene(tmp_path, broker_url, workers) as scene:
-        yield scene
-
-
-@pytest.fixture
-def database(scene: Scene) -> Iterator[sa.Engine]:
-    engine = open_engine(database_url(str(scene.site.file), scene.url))
-    migrations.upgrade(engine)
-    yield engine
-    engine.dispose()
 
 
 def with_agent(scene: Scene, name: str) -> Worker:

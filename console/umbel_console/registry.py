@@ -288,7 +288,7 @@ REGISTRY: tuple[Action, ...] = (
         keys="right",
         shown="→",
         label="section",
-        tooltip="Show only the next section: active, paused, waiting, completed",
+        tooltip="Show only the next section: waiting, active, paused, completed",
         scope="tasks",
         footer=4,
     ),

@@ -30,5 +30,5 @@ async def test_an_empty_section_says_that_it_is_empty_and_how_to_go_on() -> None
     console = Console(RUNNING[:3])
     async with console.app.run_test(size=(80, 24)) as pilot:
         await until_shown(pilot, "Active 3")
-        await pilot.press("right", "right")
+        await pilot.press("right", "right", "right")
         await until_shown(pilot, "No task is in Paused now. → shows the next section.")

@@ -124,12 +124,13 @@ async def test_sections_are_walked_with_the_arrows() -> None:
     console = Console(business())
     async with console.app.run_test(size=(120, 36)) as pilot:
         await ready(pilot)
-        await pilot.press("right")
+        assert "Waiting 3  Active 3  Paused 1  Completed 52" in text(console.app)
+        await pilot.press("right", "right")
         await until_shown(pilot, "3 shown")
         await pilot.press("right")
         await until_shown(pilot, "1 shown")
         assert "import.catalogue" in text(console.app)
-        await pilot.press("left", "left")
+        await pilot.press("left", "left", "left")
         await until_shown(pilot, "59 shown")
 
 

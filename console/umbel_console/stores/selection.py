@@ -26,7 +26,12 @@ _MANY = 8
 _AT_ONCE = 100
 """Records looked at between two looks at the clock."""
 
-_SECTION_ORDER = {section: rank for rank, section in enumerate(Section)}
+_SECTION_ORDER = {
+    Section.ACTIVE: 0,
+    Section.PAUSED: 1,
+    Section.WAITING: 2,
+    Section.COMPLETED: 3,
+}
 
 
 def calm_order(record: TaskRecord, now: float) -> tuple[int, float, str]:

@@ -25,9 +25,9 @@ Predicate = Callable[[TaskRecord, float], bool]
 class Section(StrEnum):
     """Where a task stands for an operator."""
 
+    WAITING = "Waiting"
     ACTIVE = "Active"
     PAUSED = "Paused"
-    WAITING = "Waiting"
     COMPLETED = "Completed"
 
 

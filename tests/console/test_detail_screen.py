@@ -83,6 +83,19 @@ async def test_a_member_of_the_family_is_opened_and_esc_comes_back() -> None:
         await until(pilot, lambda: not detail(console).is_open)
 
 
+async def test_the_line_under_the_cursor_is_of_one_colour_on_sixteen_colours() -> None:
+    first, second, third = chain()
+    console = Console([first, second, third], theme="umbel-ansi")
+    async with console.app.run_test(size=(120, 36)) as pilot:
+        await opened(pilot, console, third)
+        await pilot.press("w")
+        await until_shown(pilot, "deploy.build")
+        lines = [view(console).render_line(y) for y in range(view(console).size.height)]
+        [line] = [each for each in lines if "deploy.check" in each.text]
+        grounds = {(s.style.bgcolor, s.style.color, s.style.reverse) for s in line if s.style}
+        assert len(grounds) == 1, line
+
+
 async def test_a_family_is_read_from_the_database_and_goes_on_live() -> None:
     first, second, third = chain()
     console = Console([third])

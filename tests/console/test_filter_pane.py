@@ -258,7 +258,7 @@ async def test_a_view_is_saved_opened_renamed_and_deleted() -> None:
     console = Console(tasks())
     async with console.app.run_test(size=(120, 50)) as pilot:
         await open_pane(pilot)
-        await pilot.press("escape", "slash", *"queue:high", "enter", "right", "colon")
+        await pilot.press("escape", "slash", *"queue:high", "enter", "right", "right", "colon")
         await pilot.press(*"sort task", "enter", "f")
         await until_shown(pilot, "save this view")
         await press_on(pilot, console, "save this view", "enter", *"my mails", "enter")

@@ -95,7 +95,22 @@ async def test_a_mistake_is_shown_under_the_wrong_word() -> None:
         assert carets.index("^") == typed.index("wrong")
         assert carets.count("^") == len("wrong")
         assert 'no field "wrong"' in text(console.app)
-        assert "in force: queue:high wrong" in text(console.app)
+        await until_shown(pilot, "in force: queue:high y")
+
+
+async def test_a_field_that_is_being_typed_leaves_the_rest_of_the_filter_in_force() -> None:
+    console = Console(business())
+    async with console.app.run_test(size=(120, 36)) as pilot:
+        await ready(pilot)
+        await pilot.press("slash", *"state:")
+        await until_shown(pilot, "in force: none")
+        assert "59 shown" in text(console.app)
+        await pilot.press(*"FAILURE queue:")
+        await until_shown(pilot, "in force: state:FAILURE")
+        await until_shown(pilot, "1 shown")
+        await pilot.press(*"high")
+        await until_shown(pilot, "1 shown")
+        await until(pilot, lambda: "in force" not in text(console.app))
 
 
 async def test_tab_completes_the_word_under_the_cursor() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from rich.segment import Segment
 from textual import events
 from textual.binding import BindingType
 from textual.geometry import Region, Size
@@ -113,12 +112,10 @@ class DocumentView(ScrollView, can_focus=True, inherit_bindings=False):
         width, base = self._width, self.rich_style
         if not 0 <= row < len(self._layout):
             return Strip.blank(width, base)
-        strip = text_strip(self._layout.row(row), width, base)
         line = self._lines[self._layout.line_at(row)]
-        if line.key is not None and line.key == self._cursor and self.has_focus:
-            over = self._draw().palette.cursor
-            return Strip([Segment(s.text, (s.style or base) + over) for s in strip], width)
-        return strip
+        is_here = line.key is not None and line.key == self._cursor and self.has_focus
+        over = self._draw().palette.cursor if is_here else None
+        return text_strip(self._layout.row(row), width, base, over)
 
     def render_line(self, y: int) -> Strip:
         """Return one row in sight."""

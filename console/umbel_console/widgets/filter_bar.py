@@ -196,10 +196,10 @@ class FilterBar(Vertical):
         self.redraw()
 
     def on_input_changed(self, event: Prompt.Changed) -> None:
-        """Take over the text if it is a filter."""
+        """Take over the text if it is a filter, or what it is without its mistake."""
         event.stop()
         try:
-            chosen = self._read(event.value) if event.value.strip() else None
+            chosen = self._read_most(event.value)
         except InvalidFilter:
             self.redraw()
             return
@@ -270,6 +270,20 @@ class FilterBar(Vertical):
                 return self._offered
             self._taken = None
         return self._suggest(prompt.value, prompt.cursor_position)
+
+    def _read_most(self, text: str) -> Filter | None:
+        """Return the filter that ``text`` is, or else that it is without the word that is wrong.
+
+        A name of a field that is being typed would otherwise leave what the bare word matches: nothing.
+        """
+        try:
+            return self._read(text) if text.strip() else None
+        except InvalidFilter as error:
+            start = text.rfind(" ", 0, error.position) + 1
+            end = text.find(" ", error.position + error.length)
+            after = text[end:].lstrip() if end >= 0 else ""
+            rest = f"{text[:start].rstrip()} {after}".strip()
+            return self._read(rest) if rest else None
 
     def _mistake(self) -> InvalidFilter | None:
         if not self.text.strip():

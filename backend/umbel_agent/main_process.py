@@ -126,9 +126,14 @@ class MainProcess:
             [queue.name for queue in consumer.task_consumer.queues],
         )
         if is_aside:
-            task, came_at = consumer.app.tasks[name], time.time()
-            self._agent.put_aside(Arrival(message.headers["id"], message, task, came_at))
+            self._keep_aside(name, message)
         return is_aside
+
+    @guarded
+    def _keep_aside(self, name: str, message: Any) -> None:
+        """Keep the message for history. Guarded: a task that is aside must not begin if it fails."""
+        task = self._consumer.app.tasks[name]
+        self._agent.put_aside(Arrival(message.headers["id"], message, task, time.time()))
 
     def _note_task(self, type: str, task_id: str, fields: Mapping[str, Any]) -> None:
         """Put a record about a task into the stream."""

@@ -7,7 +7,7 @@ is told, and every few seconds, so that a word that got lost is made up for.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -19,7 +19,7 @@ from umbel_agent import protocol
 from umbel_agent.holding import CannotHold, Report, can_hold, hold, place_of, put_aside
 from umbel_agent.policies import fits
 from umbel_agent.redis_link import Pool
-from umbel_agent.safety import log, note_fault
+from umbel_agent.safety import guarded, log, note_fault
 
 _NAMES = 1_000
 """So many names are remembered with whether they are paused."""
@@ -122,12 +122,17 @@ class PausedTypes:
             return False
         put_aside(message.channel, message, task_id, place, self._turn())
         acknowledge()
+        self._tell_aside(name, task_id, queue, headers)
+        return True
+
+    @guarded
+    def _tell_aside(self, name: str, task_id: str, queue: str, headers: Mapping[str, Any]) -> None:
+        """Report it. Guarded: with its message aside the task must not begin, whatever fails here."""
         fields = {"how": "held", "name": name, "queue": queue}
         fields |= {own: headers[own] for own in ("root_id", "parent_id") if headers.get(own)}
         if headers.get("group"):
             fields["group_id"] = headers["group"]
         self._report(protocol.PAUSED, task_id, fields)
-        return True
 
     def put_back_taken(self, consumer: Any) -> dict[str, int]:
         """Put aside what this worker took and has not begun; for the main thread.

@@ -8,9 +8,10 @@ import pytest
 import redis
 from hypothesis import given
 from hypothesis import strategies as st
+from kombu import Connection
 
 from umbel_agent.paused_types import PausedTypes
-from umbel_agent.protocol import PAUSED_TYPES_KEY, held_turn
+from umbel_agent.protocol import HELD_MESSAGES_KEY, PAUSED_TYPES_KEY, held_turn
 
 _moments = st.tuples(st.integers(0, 10**11), st.integers(0, 10**6 - 1), st.integers(0, 10**6 - 1))
 
@@ -71,3 +72,21 @@ def test_a_message_that_cannot_be_put_aside_begins_and_the_log_says_so_once(
         assert not types.turn_away("shop.pay", message, lambda: acknowledged.append(1), ["default"])
     assert (reports, acknowledged) == ([], [])
     assert caplog.text.count("tasks shop.pay are paused and begin all the same") == 1
+
+
+@pytest.mark.live
+def test_a_message_that_is_aside_does_not_begin_though_telling_of_it_fails(broker_url: str) -> None:
+    def fails(type: str, task_id: str, fields: Any) -> None:
+        raise ValueError("nothing can be told")
+
+    client = redis.Redis.from_url(broker_url)
+    client.hset(PAUSED_TYPES_KEY, "shop.*", "{}")
+    types = PausedTypes(lambda: (redis.ConnectionPool.from_url(broker_url), ""), fails)
+    assert types.stops("shop.pay")
+    with Connection(broker_url) as connection, connection.SimpleQueue("default") as queue:
+        queue.put({}, headers={"id": "t1"})
+        message = queue.get(timeout=5)
+        assert types.turn_away("shop.pay", message, message.ack, ["default"])
+    assert client.hkeys(HELD_MESSAGES_KEY) == [b"t1"]
+    assert client.llen("default") == 0
+    client.close()

@@ -354,7 +354,7 @@ def test_a_task_whose_worker_was_killed_and_restarted_is_lost_and_says_why(
     wait_until(lambda: recording.state_of(task_id) == states.STARTED, 20, "it to start")
     worker.kill9()
     workers.start(broker_url, name="w1")
-    wait_until(lambda: recording.state_of(task_id) == states.LOST, 90, "it to be lost")
+    wait_until(lambda: recording.state_of(task_id) == states.LOST, 60, recording.log)
     record = recording.task(task_id)
     assert record is not None
     # On a machine so busy that it starts for half a minute, it was offline before.

@@ -92,7 +92,7 @@ class WorkerAnswer:
     missing: tuple[str, ...] = ()
     """What it was asked and did not answer in time, or answered with an error."""
     asked_at: float | None = None
-    """When the question was sent."""
+    """When the question was sent that a silent one left unanswered."""
     silence: Silence | None = None
     """Set when not one answer came; then nothing else is known but what the broker says of it."""
     pid: int | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -39,6 +40,8 @@ class Inspection:
     """By node name; only those that answered at least one question."""
     silent: tuple[str, ...]
     """Asked by name, and not one answer came: busy (solo), stopped, or gone."""
+    asked_at: float
+    """When the questions were sent: what a worker did later it did not tell."""
     complete: bool = field(default=False)
     """Every worker asked by name answered everything."""
     reached: int | None = None
@@ -98,8 +101,9 @@ class Control:
         """
         if names is None:
             names = self.ping(timeout_s=timeout_s / 3).answered
+        asked_at = time.time()
         if not names:
-            return Inspection({}, (), complete=False)
+            return Inspection({}, (), asked_at, complete=False)
         heard = self._mailbox.ask(
             [Command(method, _ARGUMENTS.get(method, {})) for method in methods],
             to=names,
@@ -114,7 +118,7 @@ class Control:
                 answers[hostname] = read_answer(hostname, own, methods)
         silent = tuple(sorted(set(names) - answers.keys()))
         complete = not silent and not any(answer.missing for answer in answers.values())
-        return Inspection(answers, silent, complete, heard.reached)
+        return Inspection(answers, silent, asked_at, complete, heard.reached)
 
     def enable_events(
         self, names: Collection[str], timeout_s: float = 2.0

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Final, Literal
 
 from umbel_backend import states
 from umbel_backend.broker.answers import WorkerAnswer
@@ -19,6 +20,10 @@ from umbel_backend.events.fold_workers import status_at
 from umbel_backend.events.model import Event
 from umbel_backend.records import TaskRecord, WorkerRecord
 from umbel_backend.wire import iso
+
+Unsure = Literal["unsure"]
+UNSURE: Final[Unsure] = "unsure"
+"""Whether the worker of a task that ran is gone will be known soon, and is to be asked again."""
 
 _BOOT_TOLERANCE_S = 1.0
 """A worker tells its uptime in whole seconds."""
@@ -61,8 +66,8 @@ def gone_worker(
     inspection: Inspection,
     workers: Mapping[str, WorkerRecord],
     now: float,
-) -> GoneWorker | None:
-    """Tell whether the worker that has ``record`` is gone; None if not, or if that is not sure.
+) -> GoneWorker | Unsure | None:
+    """Tell whether the worker that has ``record`` is gone; None if not, or if it cannot be told.
 
     A worker that answers and was started after it took the task is another run of it. A worker that
     does not answer is gone when its next run was heard of, when it said so, or when it was silent for as
@@ -77,15 +82,15 @@ def gone_worker(
     known, answer = workers.get(name), inspection.workers.get(name)
     if known is not None and known.is_doubled(now):
         # Another worker of the same name may have it.
-        return None
+        return UNSURE if _ran(record) else None
     if answer is not None:
         if answer.uptime_s is None or answer.active is None:
-            return None
-        started_at = now - answer.uptime_s
+            return UNSURE if _ran(record) else None
+        asked_at, started_at = inspection.asked_at, now - answer.uptime_s
         anew = _started_anew(name, taken_at, started_at) or _another_run(
-            record, taken_at, answer, started_at
+            record, taken_at, answer, started_at, asked_at
         )
-        return anew or _let_go(record, taken_at, answer, now)
+        return anew or _let_go(record, taken_at, answer, asked_at)
     if known is None:
         return None
     if status_at(known, now) == "offline":
@@ -98,25 +103,25 @@ def gone_worker(
 
 
 def _another_run(
-    record: TaskRecord, taken_at: float, answer: WorkerAnswer, started_at: float
-) -> GoneWorker | None:
+    record: TaskRecord, taken_at: float, answer: WorkerAnswer, started_at: float, asked_at: float
+) -> GoneWorker | Unsure | None:
     """Tell by its process whether a worker of about the task's age is another run than took it.
 
     One that was killed and started anew at once is, by whole seconds, no younger than the task.
     """
-    if None in (answer.pid, record.pid) or answer.pid == record.pid or answer.asked_at is None:
+    if None in (answer.pid, record.pid) or answer.pid == record.pid:
         return None
     if started_at < taken_at - _BOOT_TOLERANCE_S:
         # Another worker of the same name, which was there before.
         return None
-    if answer.asked_at - taken_at < _LET_GO_AFTER_S:
+    if asked_at - taken_at < _LET_GO_AFTER_S:
         # It may be the run before that answered.
-        return None
-    return _started_anew(answer.hostname, taken_at, max(started_at, taken_at + _BOOT_TOLERANCE_S))
+        return UNSURE if _ran(record) else None
+    return _anew(answer.hostname, max(started_at, taken_at))
 
 
 def _let_go(
-    record: TaskRecord, taken_at: float, answer: WorkerAnswer, now: float
+    record: TaskRecord, taken_at: float, answer: WorkerAnswer, asked_at: float
 ) -> GoneWorker | None:
     """Tell whether a worker that is well has no more what it had merely taken.
 
@@ -124,10 +129,10 @@ def _let_go(
     """
     if record.state != states.RECEIVED or answer.reserved is None or answer.scheduled is None:
         return None
-    if now - taken_at < _LET_GO_AFTER_S:
+    if asked_at - taken_at < _LET_GO_AFTER_S:
         return None
     name = answer.hostname
-    return GoneWorker(name, answer.asked_at or now, f"{name} has let go of it", is_here=True)
+    return GoneWorker(name, asked_at, f"{name} has let go of it", is_here=True)
 
 
 def _ran(record: TaskRecord) -> bool:
@@ -139,6 +144,10 @@ def _ran(record: TaskRecord) -> bool:
 def _started_anew(name: str, taken_at: float, started_at: float) -> GoneWorker | None:
     if taken_at > started_at - _BOOT_TOLERANCE_S:
         return None
+    return _anew(name, started_at)
+
+
+def _anew(name: str, started_at: float) -> GoneWorker:
     return GoneWorker(name, started_at, f"{name} was started anew at {iso(started_at)}")
 
 

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 
 from umbel_backend.broker.answers import WorkerAnswer
 from umbel_backend.broker.cluster import Cluster
-from umbel_backend.broker.control import Inspection
 from umbel_backend.broker.findings import held_finding
 from umbel_backend.broker.routing import Binding
 from umbel_backend.errors import UmbelError
@@ -36,7 +35,7 @@ _NAMES_EVERY_S = 0.9
 """How often new queues are looked for while somebody looks: what is first used shows within two seconds."""
 _RECONCILE_EVERY_S = 60.0
 _RECONCILE_AGAIN_S = 10.0
-"""After a look at all tasks in which a worker that is well did not answer in time."""
+"""After a look at all tasks that a worker which is well did not answer in time, or that came too early."""
 
 log = logging.getLogger(__name__)
 
@@ -157,7 +156,7 @@ class Patrol:
 
     def _take_in(self, answers: Sequence[WorkerAnswer], is_started: bool) -> None:
         """Note what workers answered, wherever they were asked, and hand it over."""
-        self._reconciler.learn(Inspection({each.hostname: each for each in answers}, ()))
+        self._reconciler.learn(answers)
         self._totals.note(answers)
         bindings: list[Binding] = []
         for answer in answers:
@@ -189,7 +188,7 @@ class Patrol:
         return found
 
     def _reconcile_or_again(self) -> None:
-        """Look at every task; a look that failed, or that a worker did not answer, is soon repeated."""
+        """Look at every task; one that failed, or could not tell of all of them, is soon repeated."""
         is_whole = False
         try:
             is_whole = self._reconcile_all()
@@ -198,7 +197,7 @@ class Patrol:
                 self._pace.rest("reconcile", _RECONCILE_AGAIN_S, self._pace.now())
 
     def _reconcile_all(self) -> bool:
-        """Look at every task of which an end is expected; returns whether every worker answered."""
+        """Look at every task of which an end is expected; returns whether all was told that can be."""
         inspection = self._workers.inspect_held()
         now = time.time()
         held = [
@@ -211,7 +210,7 @@ class Patrol:
             inspection, self._members.workers(), queues.queues, queues.names
         )
         self._members.hand_over(held + found)
-        return not inspection.silent
+        return not (inspection.silent or self._reconciler.is_unsure)
 
     def _close(self) -> None:
         self._workers.close()

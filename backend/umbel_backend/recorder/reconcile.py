@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+from umbel_backend.broker.answers import WorkerAnswer
 from umbel_backend.broker.cluster import Cluster
 from umbel_backend.broker.control import Inspection
 from umbel_backend.broker.findings import result_finding
@@ -15,7 +16,13 @@ from umbel_backend.broker.queues import Queues
 from umbel_backend.broker.results import Results, find_backend, open_results
 from umbel_backend.errors import UmbelError
 from umbel_backend.events.model import Event
-from umbel_backend.recorder.bereft import Messages, bereft_finding, gone_worker
+from umbel_backend.recorder.bereft import (
+    UNSURE,
+    GoneWorker,
+    Messages,
+    bereft_finding,
+    gone_worker,
+)
 from umbel_backend.records import TaskRecord, WorkerRecord
 
 _UNACKED = 100_000
@@ -42,9 +49,12 @@ class Reconciler:
         self.problem: str | None = None
         """Why results cannot be read, in one sentence; None while they can."""
 
-    def learn(self, inspection: Inspection) -> None:
+        self.is_unsure = False
+        """Whether the last look came too early to tell what became of some task."""
+
+    def learn(self, answers: Collection[WorkerAnswer]) -> None:
         """Take from what workers tell of their configuration where they store results."""
-        backend = find_backend(self._cluster, inspection.workers.values())
+        backend = find_backend(self._cluster, answers)
         if backend.url is not None and backend != self._backend:
             self._close()
             self._backend = backend
@@ -82,11 +92,9 @@ class Reconciler:
     ) -> list[Event]:
         """Return what is to be said of the tasks whose worker is surely gone."""
         now = time.time()
-        bereft = [
-            (record, gone)
-            for record in missing
-            if (gone := gone_worker(record, inspection, workers, now)) is not None
-        ]
+        judged = [(each, gone_worker(each, inspection, workers, now)) for each in missing]
+        self.is_unsure = any(gone == UNSURE for _, gone in judged)
+        bereft = [(record, gone) for record, gone in judged if isinstance(gone, GoneWorker)]
         if not bereft:
             return []
         messages = self._messages([record.id for record, _ in bereft], queues, names)

@@ -153,9 +153,9 @@ def test_control_characters_in_answers_are_escaped() -> None:
 
 def test_consumers_are_not_told_while_a_worker_is_silent() -> None:
     answer = answered(active_queues=QUEUES)
-    assert Inspection({"w1@h": answer}, ()).consumers == {"orders": 1, "mail": 1}
-    assert Inspection({"w1@h": answer}, ("w2@h",)).consumers is None
-    assert Inspection({"w1@h": answered(stats={})}, ()).consumers is None
+    assert Inspection({"w1@h": answer}, (), 0.0).consumers == {"orders": 1, "mail": 1}
+    assert Inspection({"w1@h": answer}, ("w2@h",), 0.0).consumers is None
+    assert Inspection({"w1@h": answered(stats={})}, (), 0.0).consumers is None
 
 
 @pytest.mark.parametrize(

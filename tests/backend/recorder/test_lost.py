@@ -11,7 +11,14 @@ from umbel_backend import states
 from umbel_backend.broker.answers import WorkerAnswer
 from umbel_backend.broker.control import Inspection
 from umbel_backend.broker.queues import UnackedMessage
-from umbel_backend.recorder.bereft import GoneWorker, Messages, bereft_finding, gone_worker
+from umbel_backend.recorder.bereft import (
+    UNSURE,
+    GoneWorker,
+    Messages,
+    Unsure,
+    bereft_finding,
+    gone_worker,
+)
 from umbel_backend.records import TaskRecord, WorkerRecord
 
 # 2026-09-21 14:13:20 UTC
@@ -33,8 +40,8 @@ def taken(state: str = states.STARTED, acks_late: bool | None = None) -> TaskRec
     )
 
 
-def inspected(*answers: WorkerAnswer) -> Inspection:
-    return Inspection({answer.hostname: answer for answer in answers}, ())
+def inspected(*answers: WorkerAnswer, asked_at: float = NOW - 1) -> Inspection:
+    return Inspection({answer.hostname: answer for answer in answers}, (), asked_at)
 
 
 def answer(uptime_s: float | None) -> WorkerAnswer:
@@ -52,7 +59,7 @@ BOTH = pytest.mark.parametrize("state", [states.STARTED, states.RECEIVED])
 @BOTH
 def test_a_worker_that_was_started_after_it_took_the_task_is_another(state: str) -> None:
     gone = gone_worker(taken(state), inspected(answer(uptime_s=60)), {}, NOW)
-    assert gone is not None
+    assert isinstance(gone, GoneWorker)
     assert (gone.hostname, gone.at) == ("w1@a", NOW - 60)
     assert "started anew" in gone.because
 
@@ -60,7 +67,7 @@ def test_a_worker_that_was_started_after_it_took_the_task_is_another(state: str)
 @BOTH
 def test_a_worker_that_is_offline_is_gone(state: str) -> None:
     gone = gone_worker(taken(state), inspected(), worker(NOW - 60), NOW)
-    assert gone is not None
+    assert isinstance(gone, GoneWorker)
     assert "offline" in gone.because
 
 
@@ -68,24 +75,23 @@ def test_a_worker_that_is_offline_is_gone(state: str) -> None:
 def test_a_worker_that_was_started_anew_in_the_same_second_is_known_by_its_process(
     uptime_s: float,
 ) -> None:
-    def told(pid: int | None, asked_at: float = NOW - 1) -> GoneWorker | None:
-        again = WorkerAnswer(
-            hostname="w1@a", uptime_s=uptime_s, active=(), pid=pid, asked_at=asked_at
-        )
-        return gone_worker(taken(), inspected(again), worker(NOW, pid=pid), NOW)
+    def told(pid: int | None, asked_at: float = NOW - 1) -> GoneWorker | Unsure | None:
+        again = WorkerAnswer(hostname="w1@a", uptime_s=uptime_s, active=(), pid=pid)
+        return gone_worker(taken(), inspected(again, asked_at=asked_at), worker(NOW, pid=pid), NOW)
 
     gone = told(8)
-    assert gone is not None
-    assert (gone.at, "started anew" in gone.because) == (NOW - 99, True)
+    assert isinstance(gone, GoneWorker)
+    assert gone.at == pytest.approx(NOW - 100, abs=1)
+    assert "started anew" in gone.because
     assert told(7) is None
     assert told(None) is None
-    assert told(8, asked_at=NOW - 99) is None, "the run before may have answered"
+    assert told(8, asked_at=NOW - 99) == UNSURE, "the run before may have answered"
 
 
 def test_a_worker_that_does_not_answer_but_has_another_process_was_started_anew() -> None:
     known = worker(NOW, pid=8, started_at=NOW - 50)
     gone = gone_worker(taken(), inspected(), known, NOW)
-    assert gone is not None
+    assert isinstance(gone, GoneWorker)
     assert (gone.at, "started anew" in gone.because) == (NOW - 50, True)
 
 
@@ -93,7 +99,6 @@ def test_a_worker_that_does_not_answer_but_has_another_process_was_started_anew(
     ("record", "inspection", "workers"),
     [
         (taken(), inspected(answer(uptime_s=500)), worker(NOW)),
-        (taken(), inspected(answer(uptime_s=None)), worker(NOW)),
         (taken(), inspected(answer(uptime_s=100.5)), worker(NOW)),
         (taken(), inspected(), worker(NOW - 10)),
         (taken(), inspected(), worker(NOW, pid=8, started_at=NOW - 500)),
@@ -104,7 +109,6 @@ def test_a_worker_that_does_not_answer_but_has_another_process_was_started_anew(
     ],
     ids=[
         "it is older and just does not list the task",
-        "it does not tell its age",
         "it is of the same second",
         "it is late, not offline",
         "another of its name was there before the task",
@@ -127,8 +131,8 @@ def idle(**fields: Any) -> Inspection:
 
 
 def test_a_worker_that_is_well_may_have_let_go_of_what_it_had_taken() -> None:
-    gone = gone_worker(taken(states.RECEIVED), idle(asked_at=NOW - 1), worker(NOW), NOW)
-    assert gone is not None
+    gone = gone_worker(taken(states.RECEIVED), idle(), worker(NOW), NOW)
+    assert isinstance(gone, GoneWorker)
     assert (gone.is_here, gone.at, gone.because) == (True, NOW - 1, "w1@a has let go of it")
     found = bereft_finding(taken(states.RECEIVED), gone, unacked(), None, NOW)
     assert found is not None
@@ -245,5 +249,16 @@ def test_nothing_is_said_while_a_message_may_exist_that_was_not_found() -> None:
 @BOTH
 def test_of_two_workers_with_one_name_neither_is_sure_to_be_gone(state: str) -> None:
     both = worker(NOW - 1, pid=8, started_at=NOW - 60, doubled_at=NOW - 1)
-    assert gone_worker(taken(state), inspected(answer(uptime_s=60)), both, NOW) is None
-    assert gone_worker(taken(state), inspected(), both, NOW) is None
+    for inspection in (inspected(answer(uptime_s=60)), inspected()):
+        assert not isinstance(gone_worker(taken(state), inspection, both, NOW), GoneWorker)
+    # One that ran may be lost, and is asked for until that is known.
+    assert gone_worker(taken(), inspected(), both, NOW) == UNSURE
+
+
+@pytest.mark.parametrize(
+    "untold", [{"uptime_s": None, "active": ()}, {"uptime_s": 60, "active": None}]
+)
+def test_a_worker_that_answered_half_is_asked_again(untold: dict[str, Any]) -> None:
+    half = inspected(WorkerAnswer(hostname="w1@a", **untold))
+    assert gone_worker(taken(), half, worker(NOW), NOW) == UNSURE
+    assert gone_worker(taken(states.RECEIVED), half, worker(NOW), NOW) is None

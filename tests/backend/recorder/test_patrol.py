@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from harness.waiting import wait_until
+from umbel_backend import states
 from umbel_backend.broker.answers import WorkerAnswer
 from umbel_backend.broker.control import Inspection
 from umbel_backend.errors import DatabaseUnavailable
+from umbel_backend.events.model import Event
 from umbel_backend.recorder import patrol
 from umbel_backend.recorder.reconcile import Reconciler
 from umbel_backend.recorder.watch import Watch
 from umbel_backend.recorder.worker_round import WorkerRound
+from umbel_backend.records import TaskRecord
 from umbel_backend.settings import Context, Settings
 
 
@@ -52,12 +56,46 @@ def test_a_look_that_a_worker_did_not_answer_is_soon_repeated(
     def inspect(*_: Any) -> Inspection:
         nonlocal looks
         looks += 1
-        return Inspection({}, ("w1@a",) if looks == 1 else ())
+        return Inspection({}, ("w1@a",) if looks == 1 else (), 0.0)
 
     monkeypatch.setattr(patrol, "_RECONCILE_AGAIN_S", 0.1)
     monkeypatch.setattr(WorkerRound, "inspect_held", inspect)
     watch.start()
     wait_until(lambda: looks >= 2, 30, "a second look, long before a minute is over")
+
+
+def test_a_look_that_came_too_early_to_tell_is_soon_repeated(
+    broker_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began_at = time.time() - 60
+    running = TaskRecord(
+        id="t", state=states.STARTED, state_at=began_at, worker="w1@a", started_at=began_at, pid=7
+    )
+    asked: list[float] = []
+
+    def inspect(*_: Any) -> Inspection:
+        # The run before may have given the first answer, so soon after the task began.
+        asked.append(time.time() if asked else began_at + 1)
+        anew = WorkerAnswer(hostname="w1@a", uptime_s=60, active=(), pid=8)
+        return Inspection({"w1@a": anew}, (), asked[-1])
+
+    monkeypatch.setattr(patrol, "_RECONCILE_AGAIN_S", 0.1)
+    monkeypatch.setattr(WorkerRound, "inspect_held", inspect)
+    settings = Settings(context=Context(broker=broker_url))
+    watch = Watch(settings, lambda: [], lambda: [running], lambda: [], lambda: {}, lambda: None)
+    watch.start()
+    try:
+        found: list[Event] = []
+
+        def is_found() -> bool:
+            found.extend(watch.take().events)
+            return bool(found)
+
+        wait_until(is_found, 30, "it to be lost, long before a minute is over")
+    finally:
+        watch.stop()
+    assert [(event.type, event.id) for event in found] == [("umbel-lost", "t")]
+    assert len(asked) == 2
 
 
 def test_a_worker_counts_as_asked_only_once_its_answer_was_taken_in() -> None:

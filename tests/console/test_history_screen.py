@@ -210,3 +210,26 @@ async def test_the_total_goes_on_while_one_reads_a_page_that_stands_still(
         console.history.records = past(61)
         await until_shown(pilot, "61 tasks recorded")
         assert "page 2" in text(console.app)
+
+
+async def test_keys_after_a_filter_wait_for_its_rows_not_for_those_asked_for_before() -> None:
+    console = Console(past(60))
+    page = console.history.page
+
+    async def slow(*arguments: object) -> Page:
+        await asyncio.sleep(history_pages.TYPING_S / 2)
+        return await page(*arguments)  # type: ignore[arg-type]
+
+    console.history.page = slow  # type: ignore[method-assign,assignment]
+    async with console.app.run_test(size=(120, 30)) as pilot:
+        await pilot.press(*":history name:past.*")
+        for key in ("enter", "j", "j"):
+            console.app.post_message(events.Key(key, None if key == "enter" else key))
+
+        def is_third() -> bool:
+            lines = text(console.app).split("\n")
+            return any("past.0003" in line and line.startswith("▌") for line in lines)
+
+        await until(pilot, is_third)
+        await pilot.pause(history_pages.TYPING_S * 2)
+        assert is_third()

@@ -34,7 +34,7 @@ COUNT_EVERY_S = 30.0
 """How often the total and the histogram are brought up to date at least."""
 NEWEST_EVERY_S = 5.0
 """How often the newest page is read again while one looks at its top."""
-AWAITED_S = 1.0
+AWAITED_S = 2.0
 """How long a key that acts on rows waits for those that were asked for before it was pressed."""
 ACTS_ON_ROWS = frozenset(
     {
@@ -71,6 +71,8 @@ class HistoryPages(TaskListScreen):
         self._read_at = 0.0
         self._more_gaps = 0
         self._asked_at = 0.0
+        self._expected = 0
+        """How often rows were asked for: a reading that began before the last time is not of them."""
         self._is_there = asyncio.Event()
         """The rows somebody asked for are shown, or could not be read."""
 
@@ -127,7 +129,13 @@ class HistoryPages(TaskListScreen):
     def _expect(self) -> None:
         """Note that rows were asked for: keys that act on them wait a moment for them."""
         self._asked_at = time.monotonic()
+        self._expected += 1
         self._is_there.clear()
+
+    def _answer(self, expected: int) -> None:
+        """Let the keys go on that wait for the rows asked for as the ``expected``-th."""
+        if expected == self._expected:
+            self._is_there.set()
 
     @property
     def _is_awaited(self) -> bool:
@@ -165,7 +173,7 @@ class HistoryPages(TaskListScreen):
         self._read_at = time.monotonic()
         if self._page is None:
             self._expect()
-        self._reading = self._read(history, at, number, cursor_at_end)
+        self._reading = self._read(history, at, number, cursor_at_end, self._expected)
 
     def ask_anew(self) -> None:
         """Read the first page, of which keys are to wait for the rows."""
@@ -174,7 +182,9 @@ class HistoryPages(TaskListScreen):
         self.ask_page(None, 1)
 
     @work(exclusive=True, group="page", exit_on_error=False)
-    async def _read(self, history: History, at: Any, number: int, cursor_at_end: bool) -> None:
+    async def _read(
+        self, history: History, at: Any, number: int, cursor_at_end: bool, expected: int
+    ) -> None:
         """Read one page, its gaps, and how many there are in all."""
         chosen, now, order = self.bar.chosen, self.session.clock(), self.order()
         started = self.session.clock()
@@ -184,7 +194,7 @@ class HistoryPages(TaskListScreen):
             gaps = [] if order is not None else await history.gaps(page.start, page.end)
             self._took_s = self.session.clock() - started
             self._show(page, gaps, at, number, cursor_at_end)
-            self._is_there.set()
+            self._answer(expected)
             if self._total is None or at is None or self._counts_again:
                 self._counted_at = time.monotonic()
                 self._total = await history.total(chosen, now)
@@ -194,7 +204,7 @@ class HistoryPages(TaskListScreen):
             self.session.history_problem = None
         except UmbelError as error:
             self._outage.note(str(error), self.session.clock())
-            self._is_there.set()
+            self._answer(expected)
         self.draw_status()
         self.table.tick()
 

@@ -52,8 +52,6 @@ class Situation(Struct, frozen=True, kw_only=True):
     detail_open: bool = False
     next_page: bool = False
     previous_page: bool = False
-    pages: bool = False
-    """The screen has pages at all."""
     has_history: bool = False
     """The database is open."""
 

@@ -30,7 +30,6 @@ class Evidence:
     """Fit to be shown."""
     is_redis: bool = False
     broker_problem: str | None = None
-    database_problem: str | None = None
     asked: Asked = field(default_factory=lambda: Asked(()))
     queues: Sequence[QueueRecord] | None = None
     messages: Mapping[str, Sequence[MessageRecord]] = field(default_factory=dict)

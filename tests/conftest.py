@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -17,6 +18,12 @@ from harness.worker import Workers
 from umbel_backend.demo.server import EmbeddedServer
 
 DATABASES = 512
+
+
+def pytest_configure() -> None:
+    """Let ctrl-c reach what is started here: a shell's background job, and its children, ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class _Numbers:

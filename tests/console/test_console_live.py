@@ -29,26 +29,26 @@ async def test_a_task_is_seen_from_its_start_to_its_end_and_then_in_history(
     app = console(cluster.broker_url, tmp_path)
     release = tmp_path / "release"
     async with app.run_test(size=(140, 30)) as pilot:
-        await until_shown(pilot, "1/1 worker", timeout_s=20)
-        await until_shown(pilot, "rec here", timeout_s=20)
+        await until_shown(pilot, "1/1 worker")
+        await until_shown(pilot, "rec here")
         sent = cluster.send("sleep", 30, str(release), queue="reports")
-        await until_shown(pilot, "● STARTED", timeout_s=20)
+        await until_shown(pilot, "● STARTED")
         row = line_with(app, "● STARTED")
         assert sent.id[:8] in row
         assert "reports" in row
         release.touch()
-        await until_shown(pilot, "✓ SUCCESS", timeout_s=20)
+        await until_shown(pilot, "✓ SUCCESS")
         assert sent.id[:8] in line_with(app, "✓ SUCCESS")
         failed = cluster.send("fail", "no such account")
-        await until_shown(pilot, "✗ FAILURE", timeout_s=20)
+        await until_shown(pilot, "✗ FAILURE")
         assert "ValueError" in line_with(app, "✗ FAILURE")
         await pilot.press("2")
-        await until(pilot, lambda: failed.id[:8] in text(app), timeout_s=20)
-        await until(pilot, lambda: sent.id[:8] in text(app), timeout_s=20)
+        await until(pilot, lambda: failed.id[:8] in text(app))
+        await until(pilot, lambda: sent.id[:8] in text(app))
         await pilot.press("slash", *"state:FAILURE", "enter")
-        await until_shown(pilot, "1 task matches in all of history", timeout_s=20)
+        await until_shown(pilot, "1 task matches in all of history")
         await pilot.press("enter", "right", "right")
-        await until_shown(pilot, "Traceback (most recent call last)", timeout_s=20)
+        await until_shown(pilot, "Traceback (most recent call last)")
         app.exit(0)
 
 
@@ -57,14 +57,14 @@ async def test_what_an_earlier_console_recorded_is_there_at_the_next_start(
 ) -> None:
     first = console(cluster.broker_url, tmp_path)
     async with first.run_test(size=(140, 30)) as pilot:
-        await until_shown(pilot, "rec here", timeout_s=20)
-        await until(pilot, lambda: first.session.freshness.state == "live", timeout_s=20)
+        await until_shown(pilot, "rec here")
+        await until(pilot, lambda: first.session.freshness.state == "live")
         sent = cluster.send("add", 2, 3)
-        await until(pilot, lambda: sent.id[:8] in text(first), timeout_s=20)
+        await until(pilot, lambda: sent.id[:8] in text(first))
         first.exit(0)
     second = console(cluster.broker_url, tmp_path)
     async with second.run_test(size=(140, 30)) as pilot:
-        await until(pilot, lambda: sent.id[:8] in text(second), timeout_s=20)
+        await until(pilot, lambda: sent.id[:8] in text(second))
         second.exit(0)
 
 
@@ -75,13 +75,13 @@ async def test_a_broker_that_goes_away_and_comes_back_is_told_and_leaves_a_gap(
         workers.start(server.url(0))
         app = console(server.url(0), tmp_path)
         async with app.run_test(size=(140, 30)) as pilot:
-            await until_shown(pilot, "● live", timeout_s=20)
+            await until_shown(pilot, "● live")
             server.kill()
-            await until_shown(pilot, "trying again", timeout_s=20)
+            await until_shown(pilot, "trying again")
             assert app.is_running
             server.start()
-            await until_shown(pilot, "● live", timeout_s=30)
-            await until_shown(pilot, "1 gap", timeout_s=20)
+            await until_shown(pilot, "● live")
+            await until_shown(pilot, "1 gap")
             sent = client(server.url(0)).send_task("harness.tasks.add", (1, 2))
-            await until(pilot, lambda: sent.id[:8] in text(app), timeout_s=30)
+            await until(pilot, lambda: sent.id[:8] in text(app))
             app.exit(0)

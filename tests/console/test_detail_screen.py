@@ -382,4 +382,4 @@ async def test_a_message_kept_after_the_detail_was_opened_is_read_when_the_state
             type="task-received", id=record.id, at=NOW, arrived_at=NOW, hostname="w1@app-1"
         )
         console.source.push([received])
-        await until_shown(pilot, "was not kept: it holds a redacted value", timeout_s=20)
+        await until_shown(pilot, "was not kept: it holds a redacted value")

@@ -21,7 +21,7 @@ def words(console: Console) -> str:
 
 
 async def until_said(pilot: Pilot[int], console: Console, sentence: str) -> None:
-    await until(pilot, lambda: sentence in words(console), timeout_s=20.0)
+    await until(pilot, lambda: sentence in words(console))
 
 
 def test_an_outage_lasts_from_the_first_failure_to_the_next_answer() -> None:
@@ -70,7 +70,7 @@ async def test_a_page_that_was_read_stays_and_says_how_old_it_is() -> None:
         await until_said(pilot, console, LOCKED)
         assert "59 tasks recorded" in line_with(console.app, "page 1")
         console.history.problem = None
-        await until(pilot, lambda: "trying again" not in words(console), timeout_s=20.0)
+        await until(pilot, lambda: "trying again" not in words(console))
 
 
 async def test_overview_says_since_when_there_is_nothing_to_draw_from() -> None:
@@ -98,7 +98,7 @@ async def test_audit_and_policies_say_once_that_they_cannot_be_read(key: str) ->
         assert words(console).count(LOCKED) == 1
         console.trail.problem = console.acts.policies_problem = None
         await pilot.press("r")
-        await until(pilot, lambda: LOCKED not in words(console), timeout_s=20.0)
+        await until(pilot, lambda: LOCKED not in words(console))
 
 
 async def test_what_one_screen_found_is_taken_back_once_the_database_answers() -> None:
@@ -111,4 +111,4 @@ async def test_what_one_screen_found_is_taken_back_once_the_database_answers() -
         await until_said(pilot, console, LOCKED)
         assert console.app.session.history_outage.since == NOW
         console.history.problem = None
-        await until(pilot, lambda: LOCKED not in words(console), timeout_s=20.0)
+        await until(pilot, lambda: LOCKED not in words(console))

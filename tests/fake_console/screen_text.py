@@ -9,6 +9,7 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.strip import Strip
 
+from harness.waiting import PATIENCE_S
 from umbel_console.app import UmbelApp
 
 
@@ -31,7 +32,7 @@ def line_with(app: UmbelApp, words: str) -> str:
 
 
 async def until(
-    pilot: Pilot[int], condition: Callable[[], object], *, timeout_s: float = 10.0
+    pilot: Pilot[int], condition: Callable[[], object], *, timeout_s: float = PATIENCE_S
 ) -> None:
     """Wait until ``condition`` is true, letting the app work."""
     ends = time.monotonic() + timeout_s
@@ -42,7 +43,7 @@ async def until(
         await pilot.pause(0.02)
 
 
-async def until_shown(pilot: Pilot[int], words: str, *, timeout_s: float = 10.0) -> None:
+async def until_shown(pilot: Pilot[int], words: str, *, timeout_s: float = PATIENCE_S) -> None:
     """Wait until the screen shows ``words``."""
     app = pilot.app
     assert isinstance(app, UmbelApp)

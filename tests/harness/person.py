@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Self
 
 from harness.terminal import Terminal
+from harness.waiting import PATIENCE_S
 
 KEYS = {
     "enter": "\r",
@@ -33,7 +34,6 @@ CURSOR = "▌"
 DIGITS = re.compile(r"[\d ]+")
 HINTS = ("\n   tab ", "\n   enter keep")
 """How the line begins that shows under the filter while one types it."""
-PATIENCE_S = 30.0
 
 
 class Person:

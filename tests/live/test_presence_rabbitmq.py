@@ -33,7 +33,7 @@ def test_a_stopped_worker_is_connected_and_a_killed_one_is_gone(
         wait_until(lambda: presence.judge(names, None) == wanted, 20)
         before = time.monotonic()
         assert set(control.inspect(names, ("stats",), 0.5).silent) == set(names)
-        assert time.monotonic() - before < 5
+        assert time.monotonic() - before < 15
     finally:
         stopped.signal(signal.SIGCONT)
         control.close()

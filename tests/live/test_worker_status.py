@@ -318,9 +318,9 @@ def test_a_ping_of_everybody_ends_when_as_many_answered_as_there_are(
     try:
         wait_until(lambda: control.ping().reached == 2, 20, "both to listen")
         before = time.monotonic()
-        ping = control.ping(timeout_s=30)
+        ping = control.ping(timeout_s=60)
         assert set(ping.answered) == {each.hostname for each in started}
-        assert time.monotonic() - before < 15
+        assert time.monotonic() - before < 45
     finally:
         control.close()
 

@@ -149,7 +149,7 @@ def test_a_server_that_accepts_and_stays_silent_costs_the_timeout_and_no_more(sc
         started = time.monotonic()
         with pytest.raises(BrokerUnavailable, match=r"did not answer (within 0.5 s|in time)"):
             cluster_at(f"{scheme}://127.0.0.1:{port}/0").check(0.5)
-        assert time.monotonic() - started < 1.5
+        assert time.monotonic() - started < 4
 
 
 def test_a_database_beyond_those_of_the_server_is_told(embedded_server: EmbeddedServer) -> None:
@@ -313,7 +313,7 @@ def test_a_stopped_server_costs_its_timeout(tmp_path: Path) -> None:
             started = time.monotonic()
             with pytest.raises(redis.RedisError):
                 client.ping()
-            assert time.monotonic() - started < 2
+            assert time.monotonic() - started < 4
         finally:
             os.kill(server.pid, signal.SIGCONT)
         cluster.close()

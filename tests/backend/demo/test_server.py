@@ -146,7 +146,7 @@ def test_a_taken_port_is_told_at_once(tmp_path: Path) -> None:
         began = time.monotonic()
         with pytest.raises(BrokerUnavailable, match=f"127.0.0.1:{port}"):
             EmbeddedServer(tmp_path, port=port).start()
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 15
 
 
 def test_without_any_server_program_the_sentence_says_what_to_install(
@@ -174,7 +174,7 @@ def test_a_stop_is_quick_and_leaves_no_pid_file(tmp_path: Path) -> None:
     pid = server.pid
     began = time.monotonic()
     server.stop()
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 9
     assert gone(pid)
     assert not list(tmp_path.glob("*.pid"))
     with pytest.raises(ProcessLookupError):

@@ -115,6 +115,8 @@ async def test_a_family_is_read_from_the_database_and_goes_on_live() -> None:
             parent_id=third.id,
         )
         console.source.push([new])
+        await until(pilot, lambda: console.app.session.tasks.get("new") is not None)
+        # What is over is drawn anew with the next second.
         console.clock.now += 1
         await until_shown(pilot, "4 tasks")
         assert "RECEIVED" in line_with(console.app, "mail.send")

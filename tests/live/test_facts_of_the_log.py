@@ -42,7 +42,9 @@ def test_tasks_and_task_tell_what_the_worker_logged(scene: Scene) -> None:
         assert end is not None, log
         row = listed[task_id]
         assert (row["state"], row["result"]) == ("SUCCESS", end["result"])
-        assert (row["args"], row["args_complete"]) == (f"({number}, 40)", True)
+        # Exact where the recorder saw the message wait or run, else as Celery's events write it.
+        assert row["args"] in ([number, 40], f"({number}, 40)")
+        assert row["args_complete"] is True
         assert abs(row["runtime_s"] - float(end["runtime"])) < 0.001
     raised = re.search(_RAISED.format(id=failed), log)
     assert raised is not None, log

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -186,7 +186,6 @@ def test_the_console_shows_hostile_tasks_and_obeys_none(
         for _ in range(tasks):
             terminal.press("\r")
             terminal.until("esc back")
-            # Each part of the detail: the bracket stands around its name.
             for part in ("Result", "Traceback", "Attempts", "Family", "Raw"):
                 step_to(terminal, part)
             terminal.press("\x1b")
@@ -216,13 +215,21 @@ def test_the_console_shows_hostile_tasks_and_obeys_none(
 
 
 def step_to(terminal: Terminal, part: str) -> None:
-    """Press → until ``part`` is shown: the detail may not have the keys yet for the first one."""
-    for _ in range(5):
+    """Press → until ``part`` is shown."""
+    while (before := part_shown(terminal.text)) != part:
         terminal.press("\x1b[C")
-        with suppress(AssertionError):
-            terminal.until(f"[{part}", 2)
-            return
-    raise AssertionError(terminal.text)
+        terminal.until(partial(is_another, before))
+
+
+def is_another(before: str, text: str) -> bool:
+    """Return whether ``text`` shows another part than ``before``."""
+    return part_shown(text) not in ("", before)
+
+
+def part_shown(text: str) -> str:
+    """Return which part of a task's detail the bracket stands around; empty if none is open."""
+    found = re.search(r"\[(Arguments|Result|Traceback|Logs|Attempts|Family|Raw|Why)\b", text)
+    return "" if found is None else found[1]
 
 
 @pytest.mark.parametrize(("width", "height"), [(120, 36), (80, 24)])

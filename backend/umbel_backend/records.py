@@ -204,6 +204,14 @@ class WorkerRecord(msgspec.Struct, kw_only=True):
         return self.runtime_total_s / self.succeeded if self.succeeded else None
 
 
+class QueuePause(msgspec.Struct, frozen=True, kw_only=True):
+    """Since when nobody is to consume a queue. Source: the database."""
+
+    at: float
+    workers: int
+    """How many were told to stop consuming it, and go on when it is resumed."""
+
+
 class QueueRecord(msgspec.Struct, kw_only=True):
     """How one queue stood at one moment. Source: the broker."""
 
@@ -223,6 +231,8 @@ class QueueRecord(msgspec.Struct, kw_only=True):
     """Seconds since the message that runs next was first seen; a lower bound for what came earlier."""
     state: QueueState = "flowing"
     limit: int | None = None
+    pause: QueuePause | None = None
+    """Of a paused one, as far as somebody read it; the broker does not tell."""
 
 
 class MessageRecord(msgspec.Struct, kw_only=True):

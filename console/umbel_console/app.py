@@ -33,8 +33,8 @@ from umbel_console.screens.tasks import TasksScreen
 from umbel_console.services import Services
 from umbel_console.session import Session
 from umbel_console.turnstile import Turnstile, Typed
+from umbel_console.widgets.kept_screens import KeptScreens
 from umbel_console.widgets.span_update import SpanDisplay
-from umbel_console.widgets.steady_sheet import SteadySheet
 
 log = logging.getLogger("umbel_console")
 
@@ -49,12 +49,14 @@ LATER = (
     "screens.task_detail_parts",
     "screens.help",
     "screens.column_chooser",
+    "screens.menu",
     "widgets.filter_pane",
     "screens.queue_detail",
     "screens.worker_detail",
     "screens.task_acts",
     "screens.audit",
     "screens.policies",
+    "screens.run_form",
 )
 """Modules that are not needed for the first frame, those of the likeliest keys first."""
 PAUSE_S = 0.1
@@ -63,7 +65,7 @@ LEAST_WINDOW = (60, 16)
 """Columns and lines in which every screen can still be used."""
 
 
-class UmbelApp(SteadySheet, SpanDisplay, ActingApp):
+class UmbelApp(KeptScreens, SpanDisplay, ActingApp):
     """The console.
 
     Args:
@@ -220,6 +222,25 @@ class UmbelApp(SteadySheet, SpanDisplay, ActingApp):
             screen = await self.prepare(mode)
             if isinstance(screen, TabScreen):
                 await screen.complete()
+        if self._is_ahead:
+            await self._keep_ahead()
+
+    async def _keep_ahead(self) -> None:
+        """Mount what is opened over a tab most often."""
+        from umbel_console.screens.act_dialog import ActDialog
+        from umbel_console.screens.column_chooser import ColumnChooser
+        from umbel_console.screens.help import HelpScreen
+        from umbel_console.screens.menu import Menu
+        from umbel_console.screens.queue_detail import QueueDetailScreen
+        from umbel_console.screens.run_form import RunForm
+        from umbel_console.screens.worker_detail import WorkerDetailScreen
+
+        for box in (HelpScreen, Menu, ColumnChooser, ActDialog, RunForm):
+            await asyncio.sleep(PAUSE_S)
+            await self.keep(box)
+        for detail in (WorkerDetailScreen, QueueDetailScreen):
+            await asyncio.sleep(PAUSE_S)
+            await (await self.keep(detail)).complete()
 
     async def _close_all(self) -> None:
         self._is_ending = True
@@ -414,7 +435,7 @@ class UmbelApp(SteadySheet, SpanDisplay, ActingApp):
         from umbel_console.screens.help import HelpScreen
 
         if isinstance(self.screen, TabScreen):
-            self.push_screen(HelpScreen(self.session, self.screen.help_scopes()))
+            self.push_screen(self.kept(HelpScreen).about(self.screen.help_scopes()))
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Offer the registry's actions in the palette."""

@@ -21,6 +21,7 @@ from umbel_backend.db.statements import (
     families,
     gaps,
     histogram,
+    holds,
     log_search,
     logs,
     messages,
@@ -35,7 +36,14 @@ from umbel_backend.db.tables import task
 from umbel_backend.filters import Filter
 from umbel_backend.filters.edit import asked, without
 from umbel_backend.filters.sql import match_counts, to_sql
-from umbel_backend.records import Gap, KeptMessage, LogLine, TaskRecord, WorkerRecord
+from umbel_backend.records import (
+    Gap,
+    KeptMessage,
+    LogLine,
+    QueuePause,
+    TaskRecord,
+    WorkerRecord,
+)
 from umbel_backend.settings import Settings
 from umbel_console.exporting import FileExport
 from umbel_console.services import Order, Page, Total
@@ -284,6 +292,14 @@ class DatabaseHistory:
     ) -> dict[str, list[tuple[float, int]]]:
         """Return of every queue the most that was ready in each slice."""
         return await run_async(self._engine, trends.of_queues(start, end, slice_s))
+
+    async def queue_pauses(self) -> dict[str, QueuePause]:
+        """Return since when queues are paused, by name."""
+        paused = await run_async(self._engine, holds.paused())
+        return {
+            name: QueuePause(at=pause.at, workers=len(pause.workers))
+            for name, pause in paused.items()
+        }
 
     async def close(self) -> None:
         """Let the connections go."""

@@ -17,6 +17,7 @@ from umbel_backend.records import (
     Gap,
     KeptMessage,
     LogLine,
+    QueuePause,
     QueueRecord,
     TaskRecord,
     WorkerRecord,
@@ -265,6 +266,9 @@ class History(Protocol):
         self, start: float, end: float, slice_s: float
     ) -> Mapping[str, Sequence[tuple[float, int]]]:
         """Return of every queue the most that was ready in each slice, oldest first."""
+
+    async def queue_pauses(self) -> Mapping[str, QueuePause]:
+        """Return since when queues are paused, by name."""
 
     def prepare(self) -> None:
         """Import, in any thread, what the first page would have to wait for."""

@@ -7,7 +7,7 @@ from textual.pilot import Pilot
 from fake_console.inquiry import message
 from fake_console.screen_text import line_with, text, until, until_shown
 from fake_console.world import NOW, Console
-from umbel_backend.records import QueueRecord
+from umbel_backend.records import QueuePause, QueueRecord
 from umbel_console.screens.queue_detail import QueueDetailScreen
 from umbel_console.told import UnackedTold
 
@@ -55,6 +55,24 @@ async def test_messages_on_every_step_are_counted_and_none_is_hidden() -> None:
         assert line.split()[4:10] == ["15", "1", "2", "8", "4", "on"] or "4 on 6" in line
         await pilot.press("enter")
         await until_shown(pilot, "ready: high 1  normal 2  step 6: 4  low 8")
+
+
+async def test_a_paused_queue_tells_for_how_long_and_who_is_kept_from_it() -> None:
+    console = Console()
+    console.history.pauses = {"imports": QueuePause(at=NOW - 14 * 60, workers=3)}
+    paused = queue("imports", 31, consumers=0, state="paused")
+    async with console.app.run_test(size=(80, 24)) as pilot:
+        await shown(console, pilot, paused)
+        await until_shown(pilot, "‖ paused 14m")
+        assert "0 (3 held)" in line_with(console.app, "imports")
+        await pilot.press("enter")
+        await until_shown(pilot, "position 0 runs next")
+        assert "‖ paused 14m" in line_with(console.app, "imports")
+        await pilot.press("escape")
+        await until_shown(pilot, "0 (3 held)")
+        console.app.session.queues.take([queue("imports", 31)], NOW + 2)
+        await until_shown(pilot, "● flowing")
+        assert "held" not in text(console.app)
 
 
 async def test_a_queue_without_consumers_is_seen_and_never_drained() -> None:

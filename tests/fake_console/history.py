@@ -13,7 +13,7 @@ from umbel_backend.db.statements.histogram import Histogram, width_for
 from umbel_backend.db.statements.trends import WorkerSlice
 from umbel_backend.errors import DatabaseUnavailable
 from umbel_backend.filters import Filter, compile_predicate
-from umbel_backend.records import Gap, TaskRecord, WorkerRecord
+from umbel_backend.records import Gap, QueuePause, TaskRecord, WorkerRecord
 from umbel_console.services import Order, Page, Total
 from umbel_console.stores.agents import UsePoint
 from umbel_console.stores.facets import Facets, Span, count_facets
@@ -48,6 +48,7 @@ class ListHistory(KeptLogs):
         self.problem: str | None = None
         self.exported: FakeExport | None = None
         self.use: dict[str, list[UsePoint]] = {}
+        self.pauses: dict[str, QueuePause] = {}
         self.readings: dict[str, Reading] = {}
         """What Overview reads, by the text of the range; nothing recorded where there is none."""
 
@@ -168,6 +169,9 @@ class ListHistory(KeptLogs):
         self, start: float, end: float, slice_s: float
     ) -> dict[str, list[tuple[float, int]]]:
         return {}
+
+    async def queue_pauses(self) -> dict[str, QueuePause]:
+        return self.pauses
 
     async def close(self) -> None:
         pass

@@ -31,9 +31,10 @@ LOOKS = {
 
 
 def state_cell(record: QueueRecord, draw: DrawContext) -> Text:
-    """Draw the state with its glyph."""
+    """Draw the state with its glyph, and for how long it is paused."""
     look = LOOKS[record.state]
-    return draw.cell(f"{draw.glyph(look.glyph, look.plain)} {record.state}", look.role)
+    since = "" if record.pause is None else f" {coarse(draw.now - record.pause.at)}"
+    return draw.cell(f"{draw.glyph(look.glyph, look.plain)} {record.state}{since}", look.role)
 
 
 def level_ready(record: QueueRecord, level: str, draw: DrawContext) -> int | None:
@@ -100,11 +101,13 @@ def count_cell(value: int | None, draw: DrawContext) -> Text:
 
 
 def consumers_cell(record: QueueRecord, draw: DrawContext) -> Text:
-    """Draw how many workers consume from it."""
+    """Draw how many workers consume from it, and how many would if it were not paused."""
     if record.consumers is None:
         return draw.nothing()
     nobody = "held" if record.state == "paused" else "bad"
-    return draw.cell(f"{record.consumers:,}", "foreground" if record.consumers else nobody)
+    kept = f" ({record.pause.workers:,} held)" if record.pause and record.pause.workers else ""
+    words = f"{record.consumers:,}{kept}"
+    return draw.cell(words, "foreground" if record.consumers else nobody)
 
 
 def rate_cell(value: float | None, draw: DrawContext) -> Text:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from msgspec import Struct
 from rich.text import Text
@@ -20,6 +20,7 @@ from umbel_console.render.line import Part
 from umbel_console.render.prose import paragraph, wrapped
 from umbel_console.session import Session
 from umbel_console.stores.acts import NAMES, what
+from umbel_console.widgets.kept_screens import KeptScreen
 from umbel_console.widgets.line import Line
 from umbel_console.widgets.overlay import Overlay
 from umbel_console.widgets.prompt import Prompt
@@ -52,13 +53,11 @@ class Decision(Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class ActDialog(Overlay[Decision | None]):
+class ActDialog(Overlay[Decision | None], KeptScreen[Decision | None]):
     """Asks whether to act; ends with the decision, or None if nothing is to be done.
 
     Args:
         session: For the colours, the cluster's name and the acts.
-        choices: What the act can be about; the first one is offered, another has to be chosen.
-        names: Task names by id, as far as they are known.
     """
 
     AUTO_FOCUS = "#back"
@@ -83,18 +82,27 @@ class ActDialog(Overlay[Decision | None]):
     ActDialog.-low Static, ActDialog.-low #pushes { margin: 0; }
     """
 
-    def __init__(
-        self, session: Session, choices: Sequence[Choice], names: Mapping[str, str]
-    ) -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__(session)
-        self._choices = choices
+        self._choices: Sequence[Choice] = ()
         self._at = 0
-        self._twice = choices[0].wanted.twice
+        self._twice = False
         self._rate = RATES[0]
-        self._names = names
+        self._names: Mapping[str, str] = {}
         self._outlook: Outlook | None = None
         self._problem: str | None = None
         self._hinted: tuple[str, str] | None = None
+
+    def about(self, choices: Sequence[Choice], names: Mapping[str, str]) -> Self:
+        """Ask about an act when it is shown next.
+
+        Args:
+            choices: What the act can be about; the first one is offered, another has to be chosen.
+            names: Task names by id, as far as they are known.
+        """
+        self._choices, self._names = choices, names
+        self.renew()
+        return self
 
     def compose(self) -> ComposeResult:
         """Lay out what is asked, the reason, what is to be typed, and the two ways out."""
@@ -111,12 +119,17 @@ class ActDialog(Overlay[Decision | None]):
                 yield Prompt(id="typed")
             with Horizontal(id="pushes"):
                 yield Push(draw, "Back", id="back")
-                yield Push(draw, NAMES[self._wanted.verb], role="bad", id="do")
+                yield Push(draw, "", role="bad", id="do")
             yield Line(id="hint")
 
-    def on_mount(self) -> None:
-        """Ask what would come of it."""
+    def begin_anew(self) -> None:
+        """Ask what would come of it, with nothing typed, and the keys on the way back."""
         draw = self._session.draw()
+        self._at, self._rate = 0, RATES[0]
+        self._twice = self._choices[0].wanted.twice
+        for prompt in self.query(Prompt):
+            prompt.put("")
+        self.query_one("#back", Push).focus()
         self.query_one("#why", Line).show([Part(draw.cell("Reason", "muted"))])
         self._look_again()
 
@@ -169,7 +182,7 @@ class ActDialog(Overlay[Decision | None]):
                 self._outlook = await acts.outlook(wanted)
             except UmbelError as error:
                 self._problem = str(error)
-        if self.is_mounted:
+        if self.is_current:
             self._draw_all()
 
     # Deciding
@@ -253,6 +266,8 @@ class ActDialog(Overlay[Decision | None]):
         self.call_after_refresh(self._draw_all)
 
     def _draw_all(self) -> None:
+        if not self._choices:
+            return
         draw, ids, wanted = self._session.draw(), self._ids, self._wanted
         count = "all tasks that match" if ids is None else what(wanted.verb, len(ids))
         label = f"{NAMES[wanted.verb]} {count}"

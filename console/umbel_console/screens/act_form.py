@@ -12,6 +12,7 @@ from textual.containers import Horizontal
 from umbel_console.render.acts import environment
 from umbel_console.render.line import Part
 from umbel_console.screens.act_dialog import ActDialog, Choice, Decision
+from umbel_console.widgets.kept_screens import kept
 from umbel_console.widgets.line import Line
 from umbel_console.widgets.overlay import Overlay
 from umbel_console.widgets.prompt import Prompt
@@ -109,7 +110,8 @@ class ActForm(Overlay[Decision | None]):
             return
         choice = self.choice()
         if choice is not None:
-            self.app.push_screen(ActDialog(self._session, [choice], {}), self._decided)
+            dialog = kept(self.app, ActDialog, self._session).about([choice], {})
+            self.app.push_screen(dialog, self._decided)
 
     def _decided(self, decision: Decision | None) -> None:
         if decision is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -17,6 +17,7 @@ from umbel_console.session import Session
 from umbel_console.widgets.arrangement import Arrangement, Fate
 from umbel_console.widgets.choice_list import ChoiceList
 from umbel_console.widgets.columns import Column
+from umbel_console.widgets.kept_screens import KeptScreen
 from umbel_console.widgets.line import Line
 from umbel_console.widgets.overlay import Overlay
 from umbel_console.widgets.record_table import RecordTable
@@ -39,15 +40,16 @@ def saved_arrangement(session: Session, name: str) -> Arrangement:
     return Arrangement.read(session.preferences.get(SECTION, name))
 
 
-class ColumnChooser(Overlay[None]):
+class ColumnChooser(Overlay[None], KeptScreen[None]):
     """Changes the table at once, so that one sees what one does, and keeps it at the end.
 
     Args:
         session: For the colours and the preferences.
-        table: Whose columns.
-        tab: Mode of the tab, under which the arrangement is kept.
-        heading: Title of the tab.
     """
+
+    _table: RecordTable[Any]
+    _tab: str
+    _heading: str
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,c", "done", "done", show=False),
@@ -66,11 +68,17 @@ class ColumnChooser(Overlay[None]):
     ColumnChooser #said { margin-top: 1; }
     """
 
-    def __init__(self, session: Session, table: RecordTable[Any], tab: str, heading: str) -> None:
-        super().__init__(session)
-        self._table = table
-        self._tab = tab
-        self._heading = heading
+    def about(self, table: RecordTable[Any], tab: str, heading: str) -> Self:
+        """Arrange the columns of ``table`` when it is shown next.
+
+        Args:
+            table: Whose columns.
+            tab: Mode of the tab, under which the arrangement is kept.
+            heading: Title of the tab.
+        """
+        self._table, self._tab, self._heading = table, tab, heading
+        self.renew()
+        return self
 
     def compose(self) -> ComposeResult:
         """Lay out title, columns, what is to be said of one, and the keys."""
@@ -81,7 +89,7 @@ class ColumnChooser(Overlay[None]):
             yield Line(id="keys")
             yield Line(id="more_keys")
 
-    def on_mount(self) -> None:
+    def begin_anew(self) -> None:
         """Draw the columns."""
         draw = self._session.draw()
         title = draw.cell(f"  Columns of {self._heading}", "accent", bold=True)
@@ -89,7 +97,7 @@ class ColumnChooser(Overlay[None]):
         self.query_one("#keys", Line).show(_keys(KEYS[:3], draw))
         self.query_one("#more_keys", Line).show(_keys(KEYS[3:], draw))
         self.query_one(ChoiceList).focus()
-        self._show()
+        self._show(0)
 
     def action_done(self) -> None:
         """Keep the arrangement and close."""

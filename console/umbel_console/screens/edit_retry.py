@@ -24,6 +24,7 @@ from umbel_console.stores import arguments
 from umbel_console.stores.arguments import Arguments, Mistake
 from umbel_console.widgets.document_view import DocumentView
 from umbel_console.widgets.json_editor import JsonEditor
+from umbel_console.widgets.kept_screens import kept
 from umbel_console.widgets.line import Line
 from umbel_console.widgets.overlay import Overlay
 from umbel_console.widgets.push import Push
@@ -222,9 +223,9 @@ class EditRetry(Overlay[Decision | None]):
             wanted = replace(wanted, args=found.args, kwargs=found.kwargs)
             words = "one task, with the arguments you wrote"
         names = {record.id: record.name} if record.name else {}
-        self.app.push_screen(
-            ActDialog(self._session, [Choice(words=words, wanted=wanted)], names), self._decided
-        )
+        choice = Choice(words=words, wanted=wanted)
+        dialog = kept(self.app, ActDialog, self._session).about([choice], names)
+        self.app.push_screen(dialog, self._decided)
 
     def _decided(self, decision: Decision | None) -> None:
         if decision is not None:

@@ -73,6 +73,8 @@ class HistoryPages(TaskListScreen):
         self._asked_at = 0.0
         self._expected = 0
         """How often rows were asked for: a reading that began before the last time is not of them."""
+        self._is_typing = False
+        """A filter is not searched for yet; what is read meanwhile is not what keys wait for."""
         self._is_there = asyncio.Event()
         """The rows somebody asked for are shown, or could not be read."""
 
@@ -108,11 +110,13 @@ class HistoryPages(TaskListScreen):
         """Search for what the filter matches, once one stopped typing."""
         self._total = None
         self._expect()
+        self._is_typing = True
         self._search()
 
     @work(exclusive=True, group="typing", exit_on_error=False)
     async def _search(self) -> None:
         await asyncio.sleep(TYPING_S)
+        self._is_typing = False
         self.table.choose_anew()
         self.table.home()
         self._total = None
@@ -134,7 +138,7 @@ class HistoryPages(TaskListScreen):
 
     def _answer(self, expected: int) -> None:
         """Let the keys go on that wait for the rows asked for as the ``expected``-th."""
-        if expected == self._expected:
+        if expected == self._expected and not self._is_typing:
             self._is_there.set()
 
     @property

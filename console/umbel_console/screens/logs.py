@@ -22,6 +22,7 @@ from umbel_console.render.task import elapsed_cell, name_cell, worker_cell
 from umbel_console.screens.frame_lines import footer_parts
 from umbel_console.screens.log_pane import LogPane
 from umbel_console.session import Session
+from umbel_console.widgets.kept_screens import kept
 from umbel_console.widgets.line import Line
 
 
@@ -120,7 +121,7 @@ class LogsScreen(ModalScreen[None]):
         """List the keys."""
         from umbel_console.screens.help import HelpScreen
 
-        self.app.push_screen(HelpScreen(self._session, ("logs",)))
+        self.app.push_screen(kept(self.app, HelpScreen, self._session).about(("logs",)))
 
     def on_line_clicked(self, event: Line.Clicked) -> None:
         """Do what the clicked key stands for."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from rich.text import Text
 from textual import events
@@ -17,6 +17,7 @@ from umbel_console.render.line import Part
 from umbel_console.render.text import width_of
 from umbel_console.session import Session
 from umbel_console.widgets.choice_list import ChoiceList
+from umbel_console.widgets.kept_screens import KeptScreen
 from umbel_console.widgets.line import Line
 from umbel_console.widgets.overlay import Overlay
 
@@ -36,15 +37,11 @@ class Choice:
     """What there is to know about it, after the label."""
 
 
-class Menu(Overlay[str | None]):
+class Menu(Overlay[str | None], KeptScreen[str | None]):
     """Lets one choose; ends with the id of the choice, or None after ``esc``.
 
     Args:
         session: For the colours.
-        heading: What is chosen.
-        choices: In their order.
-        present: Id of the choice the cursor begins on.
-        again: Key that opened the menu: pressed once more it chooses where the cursor is.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -55,20 +52,32 @@ class Menu(Overlay[str | None]):
     Menu Line { margin-bottom: 1; }
     """
 
-    def __init__(
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._heading = ""
+        self._choices: Sequence[Choice] = ()
+        self._present: str | None = None
+        self._again = ""
+
+    def about(
         self,
-        session: Session,
         heading: str,
         choices: Sequence[Choice],
         *,
         present: str | None = None,
         again: str = "",
-    ) -> None:
-        super().__init__(session)
-        self._heading = heading
-        self._choices = choices
-        self._present = present
-        self._again = again
+    ) -> Self:
+        """Offer ``choices`` when it is shown next.
+
+        Args:
+            heading: What is chosen.
+            choices: In their order.
+            present: Id of the choice the cursor begins on.
+            again: Key that opened the menu: pressed once more it chooses where the cursor is.
+        """
+        self._heading, self._choices, self._present, self._again = heading, choices, present, again
+        self.renew()
+        return self
 
     def compose(self) -> ComposeResult:
         """Lay out the title over the choices."""
@@ -76,8 +85,8 @@ class Menu(Overlay[str | None]):
             yield Line()
             yield ChoiceList(self._session.draw)
 
-    def on_mount(self) -> None:
-        """Put the cursor on the present choice."""
+    def begin_anew(self) -> None:
+        """Show the choices, with the cursor on the present one."""
         draw = self._session.draw()
         title = draw.cell(f"  {self._heading}", "accent", bold=True)
         self.query_one(Line).show([Part(title), Part(draw.cell("esc closes ", "muted"), 1, True)])

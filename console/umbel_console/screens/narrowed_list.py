@@ -40,7 +40,7 @@ class NarrowedListScreen(SimpleListScreen):
         raise NotImplementedError
 
     def detail_of(self, key: str) -> Screen[None]:
-        """Make the screen that shows one record."""
+        """Return the screen that shows one record."""
         raise NotImplementedError
 
     def compose_body(self) -> ComposeResult:

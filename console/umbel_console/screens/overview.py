@@ -25,6 +25,7 @@ from umbel_console.screens.overview_record import OverviewRecord
 from umbel_console.screens.tab import TabScreen
 from umbel_console.services import History
 from umbel_console.session import Session
+from umbel_console.widgets.kept_screens import kept
 from umbel_console.widgets.record_table import RecordTable
 
 DRAW_EVERY_S = 1.0
@@ -238,8 +239,8 @@ class OverviewScreen(TabScreen):
         from umbel_console.screens.column_chooser import ColumnChooser
 
         panel = self._body.list_in_use
-        name = f"{self.MODE} {panel.id}"
-        self.app.push_screen(ColumnChooser(self.session, panel.table, name, panel.title))
+        chooser = kept(self.app, ColumnChooser, self.session)
+        self.app.push_screen(chooser.about(panel.table, f"{self.MODE} {panel.id}", panel.title))
 
     # What is told
 

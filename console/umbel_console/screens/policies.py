@@ -23,6 +23,7 @@ from umbel_console.session import Session
 from umbel_console.stores.narrowing import Facts
 from umbel_console.stores.outage import Outage
 from umbel_console.widgets.columns import Column, plain
+from umbel_console.widgets.kept_screens import kept
 from umbel_console.widgets.record_table import RecordTable
 
 if TYPE_CHECKING:
@@ -175,7 +176,8 @@ class PoliciesScreen(NarrowedListScreen):
             return
         wanted = Wanted(verb="policy delete", ids=[f"retry {policy.pattern}"], policy=policy)
         words = f"failed tasks {policy.pattern} are then retried only by themselves"
-        dialog = ActDialog(self.session, [Choice(words=words, wanted=wanted)], {})
+        choice = Choice(words=words, wanted=wanted)
+        dialog = kept(self.app, ActDialog, self.session).about([choice], {})
         self.app.push_screen(dialog, self._decided)
 
     def _may_act(self, verb: Any, policy: RetryPolicy) -> bool:

@@ -8,6 +8,7 @@ from umbel_console.render.words import counted
 from umbel_console.screens.act_dialog import ActDialog, Choice
 from umbel_console.screens.tab import TabScreen
 from umbel_console.screens.task_acts import decided, refused
+from umbel_console.widgets.kept_screens import kept
 
 
 def pause_or_resume(screen: TabScreen, record: QueueRecord | None) -> None:
@@ -31,6 +32,5 @@ def _ask(screen: TabScreen, verb: Verb, record: QueueRecord) -> None:
     else:
         words = f"{record.name}, {counted(record.ready, 'message')} ready"
         choice = Choice(words=words, wanted=Wanted(verb=verb, ids=[record.name]))
-        screen.app.push_screen(
-            ActDialog(session, [choice], {}), lambda decision: decided(screen, decision)
-        )
+        dialog = kept(screen.app, ActDialog, session).about([choice], {})
+        screen.app.push_screen(dialog, lambda decision: decided(screen, decision))

@@ -60,16 +60,21 @@ class QueueDetailScreen(RecordScreen):
 
     Args:
         session: The live state.
-        name: Of the queue.
     """
 
     MODE = "queues"
     ASK_EVERY_S = 2.0
 
-    def __init__(self, session: Session, name: str) -> None:
-        super().__init__(session, name)
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
         self.window = MessageWindow(session.tasks.get)
         self._jump: tuple[int, int] | None = None
+
+    def begin_anew(self) -> None:
+        """Begin with the first message of the queue."""
+        self.window = MessageWindow(self.session.tasks.get)
+        self._jump = None
+        super().begin_anew()
 
     def compose_tables(self) -> ComposeResult:
         """Yield the table of messages."""
@@ -124,7 +129,7 @@ class QueueDetailScreen(RecordScreen):
         view = self.table.view
         seen = view.top + view.height if view.cursor is not None else None
         near = self.window.is_short(view.cursor) or self.window.is_short(seen)
-        if near and not self._asking and not self.table.is_frozen:
+        if near and self._asking is None and not self.table.is_frozen:
             self.ask_soon()
 
     def on_message_table_edge(self, event: MessageTable.Edge) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import ClassVar
 
 from textual import work
@@ -28,12 +29,15 @@ from umbel_console.session import Session
 from umbel_console.stores.narrowing import Facts
 from umbel_console.stores.queues import TREND_EVERY_S, TREND_S, QueueStore
 from umbel_console.widgets.columns import Column
+from umbel_console.widgets.kept_screens import kept
 from umbel_console.widgets.record_table import RecordTable
 
 LEAST_TREND, MOST_TREND = 8, 30
 """Cells of the course over the last half hour."""
 FIRST_READING_S = 10.0
 """How long after the connection the first reading of queues has surely come, if there are any."""
+PAUSES_EVERY_S = 3.0
+"""How often it is read since when queues are paused, while any is."""
 
 
 def _level(level: str, label: str, rank: int) -> Column[QueueRecord]:
@@ -93,7 +97,7 @@ def columns(queues: QueueStore) -> tuple[Column[QueueRecord], ...]:
         figure(
             "consumers",
             "CONSUMERS",
-            9,
+            10,
             cells.consumers_cell,
             rank=1,
             by=lambda queue: queue.consumers,
@@ -131,6 +135,7 @@ class QueuesScreen(NarrowedListScreen):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._asked_trends = False
+        self._asked_pauses_at = -PAUSES_EVERY_S
 
     def compose_table(self) -> RecordTable[QueueRecord]:
         """Make the table."""
@@ -164,17 +169,21 @@ class QueuesScreen(NarrowedListScreen):
         return {"queue": (record.name,), "other": (record.state, *warnings)}
 
     def detail_of(self, key: str) -> Screen[None]:
-        """Make the screen of one queue."""
+        """Return the screen of one queue."""
         from umbel_console.screens.queue_detail import QueueDetailScreen
 
-        return QueueDetailScreen(self.session, key)
+        return kept(self.app, QueueDetailScreen, self.session).about(key)
 
     def refresh_body(self) -> None:
-        """Show the queues; how they stood before this console began is read once."""
+        """Show the queues, with what only the database knows of them."""
         super().refresh_body()
         if self.session.history is not None and not self._asked_trends:
             self._asked_trends = True
             self._remember(self.session.clock())
+        is_due = time.monotonic() - self._asked_pauses_at >= PAUSES_EVERY_S
+        if is_due and self.session.queues.has_paused:
+            self._asked_pauses_at = time.monotonic()
+            self._read_pauses()
 
     @work(exclusive=True, exit_on_error=False)
     async def _remember(self, now: float) -> None:
@@ -185,6 +194,16 @@ class QueuesScreen(NarrowedListScreen):
             self.session.queues.remember(
                 await history.queue_trends(now - TREND_S, now, TREND_EVERY_S)
             )
+        except UmbelError as error:
+            self.session.history_problem = str(error)
+
+    @work(exclusive=True, exit_on_error=False, group="pauses")
+    async def _read_pauses(self) -> None:
+        history = self.session.history
+        if history is None:
+            return
+        try:
+            self.session.queues.note_pauses(await history.queue_pauses())
         except UmbelError as error:
             self.session.history_problem = str(error)
 

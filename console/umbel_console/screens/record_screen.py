@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from textual import events, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.css.query import NoMatches
 from textual.widgets import Static
 
 from umbel_backend.errors import UmbelError
@@ -20,16 +19,16 @@ from umbel_console.screens.tab import TabScreen
 from umbel_console.screens.task_detail import WIDE, TaskDetail
 from umbel_console.session import Session
 from umbel_console.stores.outage import Outage
+from umbel_console.widgets.kept_screens import KeptScreen
 from umbel_console.widgets.line import Line
 from umbel_console.widgets.record_table import RecordTable
 
 
-class RecordScreen(TabScreen):
+class RecordScreen(TabScreen, KeptScreen[None]):
     """Shows one record of a tab in full, with tables of what belongs to it and the detail of a task.
 
     Args:
         session: The live state.
-        key: What is shown.
     """
 
     ASK_EVERY_S: ClassVar[float] = 3.0
@@ -39,16 +38,43 @@ class RecordScreen(TabScreen):
     RecordScreen #about { background: $surface; }
     """
 
-    def __init__(self, session: Session, key: str) -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__(session)
-        self.key = key
+        self.key = ""
+        """What is shown; empty until it is told."""
         self.asked_at: float | None = None
         """When the last question was sent."""
         self.outage = Outage()
         """Why there is no answer, and since when."""
-        self._asking = False
+        self._asking: object = None
+        """What the question under way is known by; None while there is none."""
         self._due_at = 0.0
         self._blocks: dict[str, object] = {}
+
+    def about(self, key: str) -> Self:
+        """Show the record of ``key`` when it is shown next."""
+        self.key = key
+        self.renew()
+        return self
+
+    def on_screen_resume(self) -> None:
+        """Turn to another record before what is known is shown."""
+        KeptScreen.on_screen_resume(self)
+
+    def begin_anew(self) -> None:
+        """Forget the record shown before: its answers, its rows, what was marked and opened."""
+        self.workers.cancel_node(self)
+        self.asked_at = self._asking = None
+        self.outage = Outage()
+        self._due_at = 0.0
+        self._blocks.clear()
+        if self.detail.is_open:
+            self._close_detail()
+        for table in self.query(RecordTable):
+            _empty(table)
+        self.table.focus()
+        self._said = None
+        self._header_at = 0.0
 
     # What a subclass fills in
 
@@ -98,7 +124,9 @@ class RecordScreen(TabScreen):
 
     def refresh_body(self) -> None:
         """Show what is known, and ask again when it is time to."""
-        if not self._asking and time.monotonic() >= self._due_at and not self.table.is_frozen:
+        if self._is_new:
+            return
+        if self._asking is None and time.monotonic() >= self._due_at and not self.table.is_frozen:
             self.ask_soon()
         self.draw_above()
         self.fill()
@@ -119,11 +147,11 @@ class RecordScreen(TabScreen):
 
     def ask_soon(self) -> None:
         """Ask now, without waiting for the answer."""
-        self._asking = True
-        self._ask()
+        self._asking = asking = object()
+        self._ask(asking)
 
     @work(exclusive=True, exit_on_error=False)
-    async def _ask(self) -> None:
+    async def _ask(self, asking: object) -> None:
         try:
             self.asked_at = self.session.clock()
             if self.session.inquiry is None:
@@ -134,13 +162,13 @@ class RecordScreen(TabScreen):
         except UmbelError as error:
             self.outage.note(str(error), self.session.clock())
         finally:
-            self._asking = False
-            self._due_at = time.monotonic() + self.ASK_EVERY_S
+            if asking is self._asking:
+                self._asking = None
+                self._due_at = time.monotonic() + self.ASK_EVERY_S
         # The screen may have been left meanwhile.
-        try:
+        if self.is_current:
             self.refresh_body()
-        except NoMatches:
-            return
+            self.draw_status()
 
     # Actions
 
@@ -176,7 +204,7 @@ class RecordScreen(TabScreen):
         if found is None:
             self.say("There is no more to see of it than this line.", "warn")
             return
-        self.add_class("-detail")
+        self.flag("-detail", True, self.query_one("#list"))
         self.detail.open(*found)
         self.detail.focus()
 
@@ -192,13 +220,16 @@ class RecordScreen(TabScreen):
         """Close the detail of a task first, then thaw, then go back to the tab."""
         table = self.table
         if self.detail.is_open:
-            self.detail.close()
-            self.remove_class("-detail")
+            self._close_detail()
             table.focus()
         elif table.marks.anchor is not None or table.is_frozen:
             super().do_back()
         else:
             self.app.pop_screen()
+
+    def _close_detail(self) -> None:
+        self.detail.close()
+        self.flag("-detail", False, self.query_one("#list"))
 
     def on_resize(self, event: events.Resize) -> None:
         """Let facts and charts flow into the new width."""
@@ -220,3 +251,13 @@ class RecordScreen(TabScreen):
     def told(self) -> Sequence[tuple[int, str]]:
         """Return what the status line tells, each with its rank."""
         return ()
+
+
+def _empty(table: RecordTable[Any]) -> None:
+    """Leave ``table`` as if it had never shown a row."""
+    with table.prevent(RecordTable.Moved, RecordTable.Changed):
+        if table.is_frozen:
+            table.thaw()
+        table.marks.clear()
+        table.show(())
+        table.home()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from textual import events, work
 from textual.app import ComposeResult
@@ -15,11 +15,12 @@ from umbel_console.acting import TaskOrder, Wanted
 from umbel_console.render.line import Part
 from umbel_console.render.prose import paragraph
 from umbel_console.render.signature import help_rows
-from umbel_console.screens.act_dialog import Choice
+from umbel_console.screens.act_dialog import Choice, Decision
 from umbel_console.screens.act_form import ActForm
 from umbel_console.session import Session
 from umbel_console.stores import arguments, task_order
 from umbel_console.widgets.json_editor import JsonEditor
+from umbel_console.widgets.kept_screens import KeptScreen
 from umbel_console.widgets.line import Line
 from umbel_console.widgets.prompt import Prompt
 from umbel_console.widgets.push import Push
@@ -42,12 +43,11 @@ LOW, LOWEST = 26, 20
 """Lines of a window below which the form does without empty ones, and with one line of help."""
 
 
-class RunForm(ActForm):
+class RunForm(ActForm, KeptScreen[Decision | None]):
     """Asks what is to be run; ends with the decision, or None if nothing is.
 
     Args:
         session: For the colours, the acts, and the names that are known.
-        name: The task to begin with.
     """
 
     AUTO_FOCUS = "#name"
@@ -65,16 +65,22 @@ class RunForm(ActForm):
     RunForm.-low #pushes { margin: 0; }
     """
 
-    def __init__(self, session: Session, name: str = "") -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__(session)
-        self._first_name = name
-        self._known: set[str] = {each.name for each in session.tasks.records() if each.name}
+        self._first_name = ""
+        self._known: set[str] = set()
         self._taken = -1
         self._offers: Sequence[str] = ()
         self._signatures: dict[str, Sequence[Signature]] = {}
         """By name of the tasks that agents were asked about."""
         self._doubted: tuple[str, str] | None = None
         """Name and arguments that are to be run although they do not seem to fit."""
+
+    def about(self, name: str) -> Self:
+        """Begin with the task ``name`` when it is shown next; it may be empty."""
+        self._first_name = name
+        self.renew()
+        return self
 
     def compose(self) -> ComposeResult:
         """Lay out the fields, what is wrong with them, and the two ways out."""
@@ -88,11 +94,20 @@ class RunForm(ActForm):
             yield Line(id="where")
             yield from self.pushes()
 
-    def on_mount(self) -> None:
-        """Name the fields, and ask which tasks there are."""
+    def begin_anew(self) -> None:
+        """Begin with nothing typed but the name, and ask which tasks there are."""
+        self.workers.cancel_node(self)
+        self._known = {each.name for each in self._session.tasks.records() if each.name}
+        self._taken, self._offers, self._doubted = -1, (), None
+        self._signatures.clear()
         labels = ((field, label) for field, label, _ in ROWS)
         self.name_fields("Run a task", (("name", "Task"), *labels))
-        self.query_one("#name", Prompt).put(self._first_name)
+        for prompt in self.query(Prompt):
+            prompt.put("")
+        self.query_one(JsonEditor).text = arguments.EMPTY
+        name = self.query_one("#name", Prompt)
+        name.put(self._first_name)
+        name.focus()
         self._ask()
 
     def on_resize(self, event: events.Resize) -> None:
@@ -112,7 +127,7 @@ class RunForm(ActForm):
             return
         # What could not be typed is not offered for typing.
         self._known |= {each for each in named if each.isprintable() and len(each) <= LONGEST}
-        if self.is_mounted:
+        if self.is_current:
             self.check()
 
     @work(group="signatures", exit_on_error=False)
@@ -124,7 +139,7 @@ class RunForm(ActForm):
         except UmbelError:
             # It is a help only; without it the form is as it was.
             self._signatures[name] = ()
-        if self.is_mounted:
+        if self.is_current:
             self.check()
 
     # Typing

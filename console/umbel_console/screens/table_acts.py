@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from umbel_backend.records import TaskRecord
 from umbel_console.session import Session
 from umbel_console.widgets.filter_bar import FilterBar
+from umbel_console.widgets.kept_screens import kept
 from umbel_console.widgets.record_table import RecordTable
 from umbel_console.widgets.thrifty_screen import ThriftyScreen
 
@@ -40,8 +41,7 @@ class TableActs(ThriftyScreen[None]):
 
     def restore_columns(self) -> None:
         """Arrange the columns as the operator left them."""
-        kept = self.session.preferences.get("columns", self.MODE)
-        if kept is not None:
+        if self.session.preferences.get("columns", self.MODE) is not None:
             from umbel_console.screens.column_chooser import saved_arrangement
 
             self.table.arrange_columns(saved_arrangement(self.session, self.MODE))
@@ -57,9 +57,8 @@ class TableActs(ThriftyScreen[None]):
             return
         choices = sort_choices(table.columns, table.sort, self.session.draw())
         present = USUAL if table.sort is None else table.sort.column
-        self.app.push_screen(
-            Menu(self.session, "Sort by", choices, present=present), self._sort_chosen
-        )
+        menu = kept(self.app, Menu, self.session).about("Sort by", choices, present=present)
+        self.app.push_screen(menu, self._sort_chosen)
 
     def _sort_chosen(self, chosen: str | None) -> None:
         from umbel_console.screens.sort_menu import USUAL, turned
@@ -77,8 +76,8 @@ class TableActs(ThriftyScreen[None]):
         """Open the column chooser."""
         from umbel_console.screens.column_chooser import ColumnChooser
 
-        title = self.MODE.capitalize()
-        self.app.push_screen(ColumnChooser(self.session, self.table, self.MODE, title))
+        chooser = kept(self.app, ColumnChooser, self.session)
+        self.app.push_screen(chooser.about(self.table, self.MODE, self.MODE.capitalize()))
 
     # Copying
 
@@ -90,7 +89,8 @@ class TableActs(ThriftyScreen[None]):
         record = self.table.record
         if record is not None:
             choices = copy_choices(record, len(self.table.marks), self._filter_text())
-            self.app.push_screen(Menu(self.session, "Copy", choices, again="y"), self._copy_chosen)
+            menu = kept(self.app, Menu, self.session).about("Copy", choices, again="y")
+            self.app.push_screen(menu, self._copy_chosen)
 
     def _copy_chosen(self, what: str | None) -> None:
         if what is not None:

@@ -16,6 +16,7 @@ from umbel_console.screens.tab import TabScreen
 from umbel_console.screens.task_list import TaskListScreen
 from umbel_console.stores.acts import ActRun
 from umbel_console.widgets.filter_bar import FilterBar
+from umbel_console.widgets.kept_screens import kept
 
 if TYPE_CHECKING:
     from umbel_backend.filters import Filter
@@ -68,9 +69,8 @@ def _ask(screen: TabScreen, verb: Verb, record: TaskRecord | None, marked: Seque
     if record is not None and record.name:
         names.setdefault(record.id, record.name)
     choices = _choices(screen, verb, targets, is_marked=bool(marked))
-    screen.app.push_screen(
-        ActDialog(session, choices, names), lambda decision: decided(screen, decision)
-    )
+    dialog = kept(screen.app, ActDialog, session).about(choices, names)
+    screen.app.push_screen(dialog, lambda decision: decided(screen, decision))
 
 
 def _is_resumed(record: TaskRecord) -> bool:
@@ -129,7 +129,8 @@ def run_task(screen: TabScreen) -> None:
 
         record, _ = aimed_at(screen)
         name = "" if record is None else record.name or ""
-        screen.app.push_screen(RunForm(session, name), lambda decision: decided(screen, decision))
+        form = kept(screen.app, RunForm, session).about(name)
+        screen.app.push_screen(form, lambda decision: decided(screen, decision))
 
 
 def show_latest(screen: TabScreen) -> None:

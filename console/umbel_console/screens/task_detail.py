@@ -18,6 +18,7 @@ from umbel_console.screens.task_reading import TaskReading
 from umbel_console.session import Session
 from umbel_console.widgets.document_view import DocumentView
 from umbel_console.widgets.line import Line
+from umbel_console.widgets.thrifty_screen import flag
 
 if TYPE_CHECKING:
     from umbel_console.screens.task_detail_parts import Known
@@ -96,12 +97,12 @@ class TaskDetail(LogPart):
         self._session.tasks.follow(None)
         if self._session.waiting is not None:
             self._session.waiting.look_at(None)
-        self.remove_class("-open")
+        flag(self, "-open", False, self)
 
     def _show(self, task_id: str, record: TaskRecord | None) -> None:
         self._reading = TaskReading(self._session, task_id, record)
         self._drawn = None
-        self.add_class("-open")
+        flag(self, "-open", True, self)
         self._view.home()
         self.look_again()
 

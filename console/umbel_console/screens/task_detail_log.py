@@ -8,6 +8,7 @@ from textual.containers import Vertical
 
 from umbel_backend.records import TaskRecord
 from umbel_console.session import Session
+from umbel_console.widgets.thrifty_screen import flag
 
 if TYPE_CHECKING:
     # Loaded with the first log that is looked at.
@@ -50,7 +51,7 @@ class LogPart(Vertical):
 
     def show_log(self, task_id: str | None, record: TaskRecord | None) -> None:
         """Bring the log up to date; without ``record`` another part is shown."""
-        self.set_class(record is not None, "-logs")
+        flag(self, "-logs", record is not None, *self.children)
         pane = self._log
         if record is None or task_id is None:
             if pane is not None and pane.task_id is not None:

@@ -39,7 +39,6 @@ class WorkerDetailScreen(RecordScreen):
 
     Args:
         session: The live state.
-        hostname: Its node name.
     """
 
     MODE = "workers"
@@ -50,14 +49,21 @@ class WorkerDetailScreen(RecordScreen):
     WorkerDetailScreen #parts { background: $panel; }
     """
 
-    def __init__(self, session: Session, hostname: str) -> None:
-        super().__init__(session, hostname)
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
         self.answer: WorkerTold | None = None
         """The last answer; kept while a later question goes unanswered."""
         self._last: WorkerTold | None = None
         self._part = PARTS[0]
         self._earlier: Sequence[TrendPoint] = ()
         self._trend_due_at = 0.0
+
+    def begin_anew(self) -> None:
+        """Begin with the first part, and nothing answered."""
+        self.answer = self._last = None
+        self._earlier, self._trend_due_at = (), 0.0
+        self._part = self.query_one(ContentSwitcher).current = PARTS[0]
+        super().begin_anew()
 
     def compose_tables(self) -> ComposeResult:
         """Yield a table for each part."""
@@ -109,7 +115,7 @@ class WorkerDetailScreen(RecordScreen):
     def refresh_body(self) -> None:
         """Show what is known, and read its past now and then."""
         now = time.monotonic()
-        if self.session.history is not None and now >= self._trend_due_at:
+        if not self._is_new and self.session.history is not None and now >= self._trend_due_at:
             self._trend_due_at = now + 60.0
             self._read_past(self.session.clock())
         super().refresh_body()

@@ -21,6 +21,7 @@ from umbel_console.screens.worker_use import SLICE_S, agent_columns
 from umbel_console.session import Session
 from umbel_console.stores.narrowing import Facts
 from umbel_console.widgets.columns import Column
+from umbel_console.widgets.kept_screens import kept
 from umbel_console.widgets.record_table import RecordTable
 
 REMEMBERED_S = 86_400.0
@@ -138,10 +139,10 @@ class WorkersScreen(NarrowedListScreen):
         }
 
     def detail_of(self, key: str) -> Screen[None]:
-        """Make the screen of one worker."""
+        """Return the screen of one worker."""
         from umbel_console.screens.worker_detail import WorkerDetailScreen
 
-        return WorkerDetailScreen(self.session, key)
+        return kept(self.app, WorkerDetailScreen, self.session).about(key)
 
     def refresh_body(self) -> None:
         """Show the workers, and read now and then what the recorder knows of them."""

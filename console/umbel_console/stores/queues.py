@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 
-from umbel_backend.records import QueueRecord
+from umbel_backend.records import QueuePause, QueueRecord
 
 TREND_S = 1_800.0
 TREND_EVERY_S = 10.0
@@ -29,6 +29,7 @@ class QueueStore:
         self._trends: dict[str, deque[tuple[float, int]]] = {}
         self._warned: dict[str, tuple[QueueRecord, list[str]]] = {}
         self._first_read: dict[str, float] = {}
+        self._pauses: Mapping[str, QueuePause] = {}
         self.revision = 0
         self.read_at: float | None = None
         """When the broker was last asked with success."""
@@ -52,7 +53,8 @@ class QueueStore:
         """Replace everything by one whole reading."""
         before = self._records
         self._records = {
-            record.name: _smoothed(record, before.get(record.name)) for record in records
+            record.name: self._with_pause(_smoothed(record, before.get(record.name)))
+            for record in records
         }
         self.read_at, self.problem = read_at, None
         self.revision += 1
@@ -84,6 +86,29 @@ class QueueStore:
         self.trends_read += 1
         self._warned.clear()
         self.revision += 1
+
+    def note_pauses(self, pauses: Mapping[str, QueuePause]) -> None:
+        """Note since when queues are paused, by name."""
+        if pauses != self._pauses:
+            self._pauses = pauses
+            self._records = {
+                name: self._with_pause(record) for name, record in self._records.items()
+            }
+            self._warned.clear()
+            self.revision += 1
+
+    @property
+    def has_paused(self) -> bool:
+        """Whether any queue is paused."""
+        return any(record.state == "paused" for record in self._records.values())
+
+    def _with_pause(self, record: QueueRecord) -> QueueRecord:
+        pause = self._pauses.get(record.name) if record.state == "paused" else None
+        if pause == record.pause:
+            return record
+        new = copy(record)
+        new.pause = pause
+        return new
 
     def fail(self, problem: str) -> None:
         """Note that the broker could not be read; the old figures stay, and their age shows."""

@@ -12,6 +12,7 @@ from umbel_console.render.context import DrawContext
 from umbel_console.render.line import Part
 from umbel_console.widgets.line import Line
 from umbel_console.widgets.prompt import Prompt
+from umbel_console.widgets.thrifty_screen import flag
 
 Words = Callable[[], Mapping[str, Sequence[str]]]
 """Returns the commands, each with what may follow it."""
@@ -56,7 +57,7 @@ class CommandBar(Vertical):
 
     def open(self, text: str = "") -> None:
         """Begin to type a command that starts with ``text``."""
-        self.add_class("-open")
+        flag(self, "-open", True, self)
         self.query_one("#colon", Line).show([Part(self._draw().cell(" : ", "accent", bold=True))])
         prompt = self.query_one(Prompt)
         prompt.put(text)
@@ -92,11 +93,10 @@ class CommandBar(Vertical):
 
     def on_descendant_blur(self) -> None:
         """Close when the keys go elsewhere."""
-        if self.has_class("-open"):
-            self.remove_class("-open")
+        flag(self, "-open", False, self)
 
     def _close(self) -> None:
-        self.remove_class("-open")
+        flag(self, "-open", False, self)
         self.post_message(self.Left())
 
     def _suggestions(self) -> list[str]:

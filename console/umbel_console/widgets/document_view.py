@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
+from rich.style import Style
 from textual import events
 from textual.binding import BindingType
 from textual.geometry import Region, Size
@@ -14,6 +15,7 @@ from textual.strip import Strip
 
 from umbel_console.render.context import DrawContext
 from umbel_console.render.document import DocLine, Layout
+from umbel_console.render.palette import Palette
 from umbel_console.widgets.row_strip import changed_span, text_strip
 from umbel_console.widgets.scroll_keys import SCROLL_KEYS
 
@@ -50,6 +52,7 @@ class DocumentView(ScrollView, can_focus=True, inherit_bindings=False):
         self._width = 0
         self._cursor: str | None = None
         self._shown: dict[int, Strip] = {}
+        self._look: tuple[Style, Palette] | None = None
 
     @property
     def key(self) -> str | None:
@@ -93,10 +96,11 @@ class DocumentView(ScrollView, can_focus=True, inherit_bindings=False):
     def _refresh_changed(self) -> None:
         """Ask only for the rows that read differently now."""
         before, self._shown = self._shown, {}
+        self._look = look = self.rich_style, self._draw().palette
         top, height = self.scroll_offset.y, self.scrollable_content_region.height
         regions = []
         for y in range(height):
-            strip = self._strip(top + y)
+            strip = self._strip(top + y, *look)
             old = before.get(top + y)
             self._shown[top + y] = strip
             if old is None or old.cell_length != strip.cell_length:
@@ -108,20 +112,32 @@ class DocumentView(ScrollView, can_focus=True, inherit_bindings=False):
         if regions:
             self.refresh(*regions)
 
-    def _strip(self, row: int) -> Strip:
-        width, base = self._width, self.rich_style
+    def _strip(self, row: int, base: Style, palette: Palette) -> Strip:
+        width = self._width
         if not 0 <= row < len(self._layout):
             return Strip.blank(width, base)
         line = self._lines[self._layout.line_at(row)]
         is_here = line.key is not None and line.key == self._cursor and self.has_focus
-        over = self._draw().palette.cursor if is_here else None
+        over = palette.cursor if is_here else None
         return text_strip(self._layout.row(row), width, base, over)
 
     def render_line(self, y: int) -> Strip:
         """Return one row in sight."""
         row = self.scroll_offset.y + y
-        strip = self._shown[row] = self._strip(row)
+        strip = self._shown.get(row)
+        if strip is None:
+            look = self._look or (self.rich_style, self._draw().palette)
+            strip = self._shown[row] = self._strip(row, *look)
         return strip
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Return the rows of ``crop``, those that were drawn already as they are."""
+        look = self.rich_style, self._draw().palette
+        if look != self._look:
+            # Another theme: its style sheet makes the widget draw again, not who shows the lines.
+            self._look = look
+            self._shown.clear()
+        return super().render_lines(crop)
 
     # Moving
 
@@ -168,11 +184,15 @@ class DocumentView(ScrollView, can_focus=True, inherit_bindings=False):
 
     def on_focus(self) -> None:
         """Draw the cursor."""
-        self._refresh_changed()
+        self._refresh_cursor()
 
     def on_blur(self) -> None:
         """Draw no cursor: the keys go elsewhere."""
-        self._refresh_changed()
+        self._refresh_cursor()
+
+    def _refresh_cursor(self) -> None:
+        if self._cursor is not None:
+            self._refresh_changed()
 
     def on_click(self, event: events.Click) -> None:
         """Put the cursor on a line, open it on the second click."""

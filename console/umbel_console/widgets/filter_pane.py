@@ -17,6 +17,7 @@ from umbel_console.widgets.filter_pane_counts import Count
 from umbel_console.widgets.filter_pane_list import PaneList
 from umbel_console.widgets.filter_pane_rows import Row, rows
 from umbel_console.widgets.filter_pane_typing import TypingPane
+from umbel_console.widgets.thrifty_screen import flag
 from umbel_console.widgets.time_picker import with_preset
 
 _MOVES: Final[Mapping[str, Callable[[PaneList], None]]] = {
@@ -84,7 +85,7 @@ class FilterPane(TypingPane):
         """Show it and take the keys."""
         if not self.is_open:
             self.query_one(PaneList).home()
-            self.add_class("-open")
+            flag(self, "-open", True, self)
             self._said = ""
             self.count_anew(forget=True)
             self._tick()
@@ -95,7 +96,7 @@ class FilterPane(TypingPane):
         """Show nothing, and forget what was narrowed."""
         self._stop_typing()
         self._narrowed = ""
-        self.remove_class("-open")
+        flag(self, "-open", False, self)
 
     def look_again(self, *, is_new: bool = False) -> None:
         """Draw for the filter as it stands now; with ``is_new`` it is another one, and is counted."""

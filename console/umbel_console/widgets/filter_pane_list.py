@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from rich.style import Style
 from textual import events
 from textual.geometry import Region
 from textual.message import Message
@@ -122,15 +123,28 @@ class PaneList(Widget, can_focus=True):
         width, height = self.size
         if not width or not self.is_attached:
             return
-        lines = [self._line(self._top + y, width) for y in range(height)]
+        draw, base = self._draw_context(), self.rich_style
+        lines = [self._line(self._top + y, width, draw, base) for y in range(height)]
         before, self._lines = self._lines, lines
         if len(before) != len(lines):
             self.refresh()
             return
         for y, (old, new) in enumerate(zip(before, lines, strict=True)):
-            span = (0, width) if old.cell_length != new.cell_length else changed_span(old, new)
-            if span is not None:
-                self.refresh(Region(span[0], y, span[1] - span[0], 1))
+            self._refresh_span(y, old, new)
+
+    def _redraw_cursor(self) -> None:
+        """Draw the line under the cursor: it alone tells whether the keys go here."""
+        y = self._at - self._top
+        if self.is_attached and 0 <= y < len(self._lines):
+            old, width = self._lines[y], self.size.width
+            self._lines[y] = self._line(self._at, width, self._draw_context(), self.rich_style)
+            self._refresh_span(y, old, self._lines[y])
+
+    def _refresh_span(self, y: int, old: Strip, new: Strip) -> None:
+        is_as_wide = old.cell_length == new.cell_length
+        span = changed_span(old, new) if is_as_wide else (0, self.size.width)
+        if span is not None:
+            self.refresh(Region(span[0], y, span[1] - span[0], 1))
 
     def render_line(self, y: int) -> Strip:
         """Return one line."""
@@ -145,11 +159,11 @@ class PaneList(Widget, can_focus=True):
 
     def on_focus(self) -> None:
         """Show the cursor."""
-        self.redraw()
+        self._redraw_cursor()
 
     def on_blur(self) -> None:
         """Show that the keys are elsewhere."""
-        self.redraw()
+        self._redraw_cursor()
 
     def on_click(self, event: events.Click) -> None:
         """Choose the row that was clicked."""
@@ -197,11 +211,10 @@ class PaneList(Widget, can_focus=True):
         self._top = max(self._top, self._at - height + 1)
         self._top = max(0, min(self._top, len(self._rows) - height))
 
-    def _line(self, place: int, width: int) -> Strip:
+    def _line(self, place: int, width: int, draw: DrawContext, base: Style) -> Strip:
         if place >= len(self._rows):
-            return Strip.blank(width, self.rich_style)
-        draw = self._draw_context()
+            return Strip.blank(width, base)
         has_cursor = place == self._at and self._rows[place].can_be_reached
         text = row_text(self._rows[place], draw, width, has_cursor=has_cursor)
         over = draw.palette.cursor if has_cursor and self.has_focus else None
-        return text_strip(text, width, self.rich_style, over)
+        return text_strip(text, width, base, over)

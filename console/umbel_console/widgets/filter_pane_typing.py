@@ -20,6 +20,7 @@ from umbel_console.widgets.filter_pane_counts import Count, CountingPane
 from umbel_console.widgets.filter_pane_list import PaneList
 from umbel_console.widgets.line import Line
 from umbel_console.widgets.prompt import Prompt
+from umbel_console.widgets.thrifty_screen import flag
 from umbel_console.widgets.time_picker import read_time
 
 Typed = Literal["narrow", "since", "until", "save", "rename"]
@@ -126,7 +127,7 @@ class TypingPane(CountingPane):
 
     def _begin_typing(self, what: Typed, text: str = "") -> None:
         self._typed = what
-        self.query_one("#typing").add_class("-on")
+        self._flag_typing(True)
         sign = self._session.draw().cell(SIGNS[what], "accent", bold=True)
         line = self.query_one("#typing-sign", Line)
         line.styles.width = len(SIGNS[what])
@@ -138,7 +139,11 @@ class TypingPane(CountingPane):
 
     def _stop_typing(self) -> None:
         self._typed = None
-        self.query_one("#typing").remove_class("-on")
+        self._flag_typing(False)
+
+    def _flag_typing(self, on: bool) -> None:
+        line = self.query_one("#typing", Horizontal)
+        flag(line, "-on", on, line)
 
     def _leave_typing(self) -> None:
         self._stop_typing()

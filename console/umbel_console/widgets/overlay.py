@@ -18,6 +18,7 @@ from textual.strip import Strip
 from textual.style import Style as TextualStyle
 from textual.visual import RenderOptions, Visual
 
+from umbel_console.render.palette import Palette
 from umbel_console.session import Session
 from umbel_console.widgets.thrifty_screen import ThriftyScreen
 
@@ -87,21 +88,32 @@ class Overlay(
         max-width: 96%; height: auto; max-height: 94%; padding: 0 1;
         background: $surface; border: round $scrollbar;
     }
+    Overlay.-plain > Vertical { border: ascii $scrollbar; }
     """
 
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
+        self._dressed: Palette | None = None
+        self.set_class(not session.unicode, "-plain")
 
     def on_mount(self) -> None:
-        """Let the tab be seen; sixteen colours cannot be mixed, so there it is not dimmed."""
+        """Let the tab be seen."""
+        self._dress()
+
+    def on_screen_resume(self) -> None:
+        """Dress in the present colours: a box that is kept may have been made in others."""
+        self._dress()
+
+    def _dress(self) -> None:
+        """Take the colours; sixteen of them cannot be mixed, so there the tab is not dimmed."""
         palette = self._session.palette
+        if palette is self._dressed:
+            return
+        self._dressed = palette
         self.styles.background = (
             Color(0, 0, 0, 0) if palette.ansi else Color.parse(palette.background).with_alpha(0.5)
         )
-        if not self._session.unicode:
-            box = self.query_one(Vertical)
-            box.styles.border = ("ascii", box.styles.border_top[1])
 
     def on_resize(self, event: events.Resize) -> None:
         """Fit the box into the new height; Textual remembers how high its lists were."""

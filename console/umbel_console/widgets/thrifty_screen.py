@@ -12,6 +12,16 @@ from textual.widget import Widget
 from umbel_console.widgets.span_update import SpanDisplay
 
 
+def flag(widget: Widget, name: str, on: bool, *concerned: Widget) -> None:
+    """Set or drop the class ``name`` of ``widget``, whose rules are about ``concerned`` alone.
+
+    Textual itself styles the widget and all that is in it again.
+    """
+    if widget.has_class(name) != on:
+        widget.set_class(on, name, update=False)
+        widget.app.stylesheet.update_nodes(concerned)
+
+
 class ThriftyScreen(Screen[ScreenResultType]):
     """A screen that waits with drawing itself while its app says so, and is not styled for nothing.
 
@@ -23,9 +33,7 @@ class ThriftyScreen(Screen[ScreenResultType]):
 
     def flag(self, name: str, on: bool, *concerned: Widget) -> None:
         """Set or drop the class ``name``, whose rules are about ``concerned`` and nobody else."""
-        if self.has_class(name) != on:
-            self.set_class(on, name, update=False)
-            self.app.stylesheet.update_nodes(concerned)
+        flag(self, name, on, *concerned)
 
     def note_styled(self, app: App[Any]) -> None:
         """Note that it is styled, or about to be, for ``app`` as that is now."""

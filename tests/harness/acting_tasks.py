@@ -62,13 +62,15 @@ def _write(file: str, text: str) -> None:
     os.rename(f"{file}.part", file)
 
 
-@app.task(name="harness.acting.once")
-def once(file: str) -> None:
-    """Leave a trace at the beginning and at the end of a short run."""
+@app.task(name="harness.acting.once", bind=True)
+def once(self: Any, folder: str, fails: bool = False) -> None:
+    """Leave a trace under its own id at the beginning and at the end of a short run."""
     for word in ("began", "ended"):
-        with open(file, "a", encoding="utf-8") as trace:
+        with open(os.path.join(folder, self.request.id), "a", encoding="utf-8") as trace:
             trace.write(f"{word}\n")
         time.sleep(0.1)
+    if fails:
+        raise ValueError("as it was told to")
 
 
 @app.task(name="harness.acting.rows", autoretry_for=(OSError,))

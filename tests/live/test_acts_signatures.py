@@ -6,10 +6,14 @@ import asyncio
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from harness.acting import Scene
 from harness.agent_stream import AgentStream
+from harness.records import a_task
 from harness.waiting import wait_until
+from umbel_backend.db.changes import Changes
+from umbel_backend.db.writer import Writer
 from umbel_backend.settings import Context, Settings
 from umbel_console.acting import TaskOrder, Wanted
 from umbel_console.acting_live import LiveActs
@@ -20,9 +24,8 @@ TAKES = "harness.acting.rows(file: str, until: int)"
 
 
 def test_arguments_that_do_not_fit_are_told_before_a_task_is_run(
-    scene: Scene, tmp_path: Path
+    scene: Scene, database: sa.Engine, tmp_path: Path
 ) -> None:
-    scene.site.inside("db", "upgrade")
     with_agent = scene.workers.start(
         scene.url, app="harness.acting_tasks:app", result_backend=scene.url
     )
@@ -59,5 +62,24 @@ def test_arguments_that_do_not_fit_are_told_before_a_task_is_run(
     forced = scene.site.inside(*words, "--yes", "--queue", "default")
     assert (forced.code, "it has no argument 'untill'" in forced.err) == (0, True)
     wait_until(lambda: scene.state(forced.out.strip()) == "FAILURE", 20)
+
+    # What the editor of a retry tells, the command line tells too.
+    failed = "rows-that-failed"
+    known = a_task(failed, "FAILURE", name="harness.acting.rows", queue="default")
+    Writer(database).write(Changes(tasks=[known]))
+    words = ["retry", failed, "--args", '["f"]', "--kwargs", "{}"]
+    planned = scene.site.inside(*words, "--dry-run")
+    assert (
+        planned.code,
+        f"It takes {TAKES.removeprefix('harness.acting.rows')}." in planned.err,
+    ) == (0, True)
+    refused = scene.site.inside(*words)
+    assert (refused.code, refused.out) == (2, "")
+    assert "It would probably fail: it needs 'until'." in refused.err
+    assert "--yes does it all the same" in refused.err
+    assert scene.audit(failed) == []
+    again = scene.site.inside(*words, "--yes", "--json")
+    assert (again.code, "it needs 'until'" in again.err) == (0, True)
+    wait_until(lambda: scene.state(again.json()[0]["new_id"]) == "FAILURE", 20)
     # A worker without the agent was not bothered with a command that it does not know.
     assert "No such control command" not in without.log()

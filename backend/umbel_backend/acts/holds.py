@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from umbel_backend.acts.agents import Agents, described
 from umbel_backend.acts.operator import Door
@@ -49,8 +49,10 @@ class Holds:
                     some = rows[start : start + 100]
                     connection.execute(holds.write(self._engine.dialect.name, some))
 
-    def keep(self, messages: Iterable[Held]) -> None:
+    def keep(self, messages: Collection[Held]) -> None:
         """Write the messages that workers put aside."""
+        if not messages:
+            return
         with writing(self._engine) as connection:
             for message in messages:
                 connection.execute(

@@ -5,6 +5,15 @@ from __future__ import annotations
 from umbel_backend import states
 from umbel_backend.records import AuditRecord, TaskRecord
 
+_OPEN = (
+    "Its process ended before the outcome was seen, so that it may have been done or not. Doing it again"
+    " finishes it."
+)
+_PURGE = (
+    " What it had taken out of the queue and not deleted by then, the next purge or within minutes the"
+    " recorder deletes."
+)
+
 
 def explain(record: AuditRecord, task: TaskRecord | None) -> str:
     """Return in a few sentences what became of an interrupted act.
@@ -17,13 +26,17 @@ def explain(record: AuditRecord, task: TaskRecord | None) -> str:
     if action == "resume" and "new_id" in record.parameters:
         # It had ended, and its message was to be sent again, as by a retry.
         action = "retry"
-    words = {"retry": _retry, "cancel": _cancel, "run": _run}.get(action)
+    words = {
+        "retry": _retry,
+        "cancel": _cancel,
+        "run": _run,
+        "pause": _pause,
+        "resume": _resume,
+    }.get(action)
     if words is not None and record.target_kind == "task":
         return words(record, task)
-    return (
-        "Its process ended before the outcome was seen, so that it may have been done or not."
-        " Doing it again finishes it."
-    )
+    also = _PURGE if action == "queue purge" else ""
+    return f"{_OPEN}{also}"
 
 
 def _retry(record: AuditRecord, task: TaskRecord | None) -> str:
@@ -33,21 +46,43 @@ def _retry(record: AuditRecord, task: TaskRecord | None) -> str:
     if new_id == record.target:
         if task is not None and (not task.is_ready or task.state_at > record.at):
             return f"Its message was sent: the task is {task.state} now."
-        queue = record.parameters.get("queue") or "its queue"
         return (
             "Its process ended around the sending, and nothing was heard of the task since. If it does"
-            f" not wait in {queue}, {_again(record).lower()}."
+            f" not wait in {_queue(record)}, {_again(record).lower()}."
         )
     if task is not None and new_id in task.retried_as:
         return f"Its message was sent: the new task is {new_id}."
     return (
-        f"Its process ended around the sending, and history does not know the new task {new_id}. With a"
-        f" recorder running that means it was not sent. {_again(record)}, which asks first."
+        f"Its process ended around the sending, and history does not know the new task {new_id}. If that"
+        f" does not wait in {_queue(record)} either, it was not sent, provided that a recorder runs."
+        f" {_again(record)}, which asks first."
     )
 
 
 def _again(record: AuditRecord) -> str:
     return f"{record.action.capitalize()} it again"
+
+
+def _pause(record: AuditRecord, task: TaskRecord | None) -> str:
+    if task is None:
+        return _OPEN
+    if task.state == states.PAUSED and task.state_at >= record.at:
+        return f"It took effect: the task is PAUSED ({task.paused_how}). Resuming it lets it go on."
+    if task.is_ready:
+        return f"The task has ended as {task.state}."
+    return f"The task is {task.state} now. Pausing it again finishes it, whatever was begun."
+
+
+def _resume(_record: AuditRecord, task: TaskRecord | None) -> str:
+    if task is None:
+        return _OPEN
+    if task.state == states.PAUSED:
+        return f"The task is PAUSED still ({task.paused_how}). Resuming it again finishes it."
+    return f"The task is {task.state} now."
+
+
+def _queue(record: AuditRecord) -> str:
+    return str(record.parameters.get("queue") or "its queue")
 
 
 def _cancel(record: AuditRecord, task: TaskRecord | None) -> str:
@@ -65,6 +100,7 @@ def _run(record: AuditRecord, task: TaskRecord | None) -> str:
     if task is not None:
         return f"Its message was sent: the task is {task.state}."
     return (
-        "Its process ended around the sending, and history does not know the task. With a recorder"
-        " running that means it was not sent. Running it again makes another task."
+        "Its process ended around the sending, and history does not know the task. If it does not wait in"
+        f" {_queue(record)} either, it was not sent, provided that a recorder runs. Running it again makes"
+        " another task."
     )

@@ -13,8 +13,8 @@ from umbel_backend.db.statements import audit
 
 DEFAULT_RATE = 200
 """Tasks a minute that one user may create by acts, unless they raise it."""
-CREATING = ("retry", "run")
-"""Acts that create work."""
+CREATING = ("retry", "run", "resume")
+"""Acts that create work: a resume where it sends a message of what had ended again."""
 _MINUTE_S = 60.0
 
 

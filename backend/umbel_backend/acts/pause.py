@@ -193,9 +193,10 @@ class Pauser:
         asked_for: dict[str, str] = {}
         for worker in self._agents.able(list(by_worker), "checkpoint"):
             ids = by_worker[worker]
+            holds.intend((), ids, reason)
             told = asked(self._foreman.order(worker, CHECKPOINT, {"task_ids": ids}), ids)
             willing = [each for each in ids if "error" not in told.get(each, {"error": ""})]
-            holds.intend((), willing, reason)
+            holds.forget([each for each in ids if each not in willing])
             asked_for |= dict.fromkeys(willing, worker)
         return asked_for
 

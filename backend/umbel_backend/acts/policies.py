@@ -67,6 +67,7 @@ def _change(
     with door.job(action, [target], target_kind=KIND, reason=reason, parameters=parameters) as job:
         job.open([target])
         if policy is None and not _stands(door, pattern):
+            _publish_deletion(door)
             raise NotFound(f"There is no retry policy for {pattern!r}.")
         before = stored.change(door.engine, pattern, policy, time.time(), door.identity.name)
         job.close(target, _published(door, _said(pattern, policy, before)))
@@ -75,6 +76,17 @@ def _change(
 
 def _stands(door: Door, pattern: str) -> bool:
     return any(each.pattern == pattern for each in run(door.engine, stored.retry_policies()))
+
+
+def _publish_deletion(door: Door) -> None:
+    """Have workers follow what stands, should a change have been cut off before it was published."""
+    publisher = Publisher(door.engine, door.settings.context)
+    try:
+        publisher.renew()
+    except BrokerUnavailable:
+        return  # the recorder does it
+    finally:
+        publisher.close()
 
 
 def _said(pattern: str, policy: RetryPolicy | None, before: RetryPolicy | None) -> str:

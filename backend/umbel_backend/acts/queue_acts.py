@@ -8,17 +8,19 @@ goes on.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from umbel_agent.protocol import PAUSED_QUEUES_KEY, PAUSED_WORKERS_KEY, REVOKED
 from umbel_backend.acts.agents import Agents, described
+from umbel_backend.acts.left_over import left_over, noted
 from umbel_backend.acts.operator import Door
 from umbel_backend.acts.outcome import Outcome, done, partly, refused, unknown
 from umbel_backend.acts.revoked_results import opened
 from umbel_backend.acts.whereabouts import Tracker
 from umbel_backend.acts.workforce import Foreman, Workforce
 from umbel_backend.broker.cluster import Cluster
-from umbel_backend.broker.purging import purge
+from umbel_backend.broker.purging import finish_purges, purge
 from umbel_backend.broker.redis_sets import RedisSets
 from umbel_backend.db.query import run
 from umbel_backend.db.statements import holds, worker_pauses
@@ -28,6 +30,7 @@ from umbel_backend.errors import NotFound
 
 __all__ = ["PausedQueue", "QueueActs"]
 
+_RESUME = "queue resume"
 _SETTLE_S = 3.0
 """How long to look whether workers did what they replied that they do."""
 _PAUSE_S = 0.1
@@ -60,7 +63,7 @@ class QueueActs:
 
     def resume(self, queue: str, reason: str = "") -> Outcome:
         """Have the workers consume ``queue`` again that did when it was paused, or came since."""
-        return self._act("queue resume", queue, reason, self._resume)
+        return self._act(_RESUME, queue, reason, self._resume)
 
     def purge(self, queue: str, reason: str = "") -> Outcome:
         """Delete all messages that wait in ``queue``; what workers have taken is not touched."""
@@ -91,9 +94,19 @@ class QueueActs:
         with self._door.job(action, [queue], target_kind="queue", reason=reason) as job:
             workforce = self._foreman.survey()
             self._refuse_unknown(queue, workforce)
-            job.open([queue])
+            # Of a resume that is cut off the next one reads here whom to tell.
+            more = noted("workers", self._kept_from(queue)) if action == _RESUME else {}
+            job.open([queue], {queue: more})
             job.close(queue, act(queue, reason, workforce))
             return job.outcomes[queue]
+
+    def _kept_from(self, queue: str) -> set[str]:
+        """Return the workers that are to consume ``queue`` once it is resumed."""
+        row = self.paused().get(queue)
+        workers = set(row.workers) if row is not None else set()
+        if self._sets is not None:
+            workers |= self._sets.members(PAUSED_WORKERS_KEY.format(queue=queue))
+        return workers | left_over(self._door.log, _RESUME, queue, "workers")
 
     def _refuse_unknown(self, queue: str, workforce: Workforce) -> None:
         known = {*self._tracker.queue_names(workforce, [queue]), *self.paused()}
@@ -121,13 +134,14 @@ class QueueActs:
         return _paused(queue, consuming, left, workforce, after)
 
     def _resume(self, queue: str, _reason: str, workforce: Workforce) -> Outcome:
-        row = self.paused().get(queue)
+        was_paused = queue in self.paused()
+        workers = self._kept_from(queue)
+        self._open_to_agents(queue)
         with writing(self._door.engine) as connection:
             connection.execute(holds.unpause(queue))
-        workers = set(row.workers) if row is not None else set()
-        if self._sets is not None:
-            self._sets.remove(PAUSED_QUEUES_KEY, queue)
-            workers |= self._sets.take(PAUSED_WORKERS_KEY.format(queue=queue))
+        # Again: a recorder that read the database a moment before may have closed it.
+        self._open_to_agents(queue)
+        workers |= self._kept_from(queue)
         paused = run(self._door.engine, worker_pauses.paused())
         for host in workers & paused.keys():
             # Whoever resumes this worker then knows that it consumes the queue.
@@ -138,33 +152,37 @@ class QueueActs:
         if there:
             self._foreman.order_all("add_consumer", {"queue": queue}, there, to=there)
         now, _ = self._settled(queue, lambda now: now >= set(there))
-        if row is None and not there:
-            return refused(f"Queue {queue} is not paused. {_consumed_by(now)}")
         missing = sorted(set(there) - now)
         if missing:
             return partly(f"Told to consume it again, and not seen to: {', '.join(missing)}.")
+        if self._sets is not None:
+            self._sets.remove(PAUSED_WORKERS_KEY.format(queue=queue), *sorted(workers))
+        if not was_paused and not there:
+            return refused(f"Queue {queue} is not paused. {_consumed_by(now)}")
         return done(_consumed_by(now))
+
+    def _open_to_agents(self, queue: str) -> None:
+        if self._sets is not None:
+            self._sets.remove(PAUSED_QUEUES_KEY, queue)
 
     def _purge(self, queue: str, _reason: str, _workforce: Workforce) -> Outcome:
         told = 0
 
-        def tell(messages: Iterable[bytes]) -> None:
+        def tell(queue: str, messages: Sequence[bytes]) -> None:
             nonlocal told
             if told < _TOLD_OF:
-                headers = [opened(raw)[0] for raw in messages]
-                tasks = {
-                    str(each["id"]): described(each, queue) for each in headers if "id" in each
-                }
-                self._agents.note(REVOKED, tasks)
-                told += len(tasks)
+                told += tell_purged(self._agents, queue, messages)
 
-        count = purge(self._cluster, queue, tell)
+        earlier = finish_purges(self._cluster, tell, queue)
+        count = purge(self._cluster, queue, partial(tell, queue))
         also = (
             f" Of the first {told:,} history says that they are REVOKED."
-            if 0 < told < count
+            if 0 < told < count + earlier
             else ""
         )
         words = "1 message was" if count == 1 else f"{count:,} messages were"
+        if earlier:
+            also += f" {earlier:,} more, which an earlier purge had taken out, are deleted too."
         return done(f"{words} deleted.{also} No result was stored for them.")
 
     def _settled(
@@ -178,6 +196,14 @@ class QueueActs:
             if holds_for(consuming) or time.monotonic() > deadline:
                 return consuming, after
             time.sleep(_PAUSE_S)
+
+
+def tell_purged(agents: Agents, queue: str, messages: Iterable[bytes]) -> int:
+    """Let history and consoles know that ``messages`` were purged; return of how many tasks."""
+    headers = [opened(raw)[0] for raw in messages]
+    tasks = {str(each["id"]): described(each, queue) for each in headers if "id" in each}
+    agents.note(REVOKED, tasks)
+    return len(tasks)
 
 
 def _consuming(queue: str, workforce: Workforce) -> set[str]:

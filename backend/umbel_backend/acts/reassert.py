@@ -8,26 +8,35 @@ resumed.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from functools import partial
 
 import sqlalchemy as sa
 
-from umbel_agent.protocol import PAUSED, RESUMED
+from umbel_agent.protocol import PAUSED, PAUSED_HOSTS_KEY, PAUSED_QUEUES_KEY, RESUMED
 from umbel_backend import states
 from umbel_backend.acts.agents import Agents, described
+from umbel_backend.acts.queue_acts import tell_purged
 from umbel_backend.acts.revoked_results import opened
 from umbel_backend.acts.type_holds import settle as settle_types
 from umbel_backend.broker.cluster import Cluster
 from umbel_backend.broker.mailbox import Command, Mailbox
+from umbel_backend.broker.purging import finish_purges
 from umbel_backend.broker.redis_holds import RedisHolds
+from umbel_backend.broker.redis_sets import RedisSets
 from umbel_backend.db.query import run
 from umbel_backend.db.statements import holds, tasks, tombstones, worker_pauses
 from umbel_backend.db.transaction import writing
+from umbel_backend.errors import Refused
 
 KEPT_S = 30 * 86_400.0
 """For how long a cancelled task that was never seen again is remembered."""
 _MOST = 50_000
 """As many as a worker remembers, by Celery's default."""
 _AT_ONCE = 1_000
+_PURGED_WITHIN_S = 120.0
+"""A purge that takes longer has been cut off."""
 _TRY_S = 2.0
 
 
@@ -131,8 +140,9 @@ def _tell(mailbox: Mailbox, command: str, hostname: str, queue: str) -> None:
 def settle_holds(cluster: Cluster, engine: sa.Engine) -> int:
     """Finish what an act on holds left half done that ended too early; return of how many it is told.
 
-    Which types are paused is published again, what is aside for none comes back, and history says of tasks
-    that they are put aside, or back: what is aside on the broker decides.
+    Which types, queues and workers are paused is published again, what is aside for no type comes back,
+    and history says of tasks that they are put aside, or back: what is aside on the broker decides. What
+    purges left is deleted, and history told of it.
 
     Raises:
         BrokerUnavailable: The broker cannot be reached.
@@ -142,6 +152,7 @@ def settle_holds(cluster: Cluster, engine: sa.Engine) -> int:
         return 0
     for _back in settle_types(cluster, engine):
         pass  # history is told below
+    settle_pauses(cluster, engine)
     broker = RedisHolds(cluster)
     paused = run(engine, tasks.in_state(states.PAUSED, _MOST))
     # After history: what is put aside in between is in both, or only here, and is looked at.
@@ -158,9 +169,33 @@ def settle_holds(cluster: Cluster, engine: sa.Engine) -> int:
         }
         agents.note(PAUSED, told)
         agents.note(RESUMED, {task_id: {} for task_id in back})
+        with suppress(Refused):
+            finish_purges(cluster, partial(tell_purged, agents), older_than_s=_PURGED_WITHIN_S)
     finally:
         agents.close()
     return len(told) + len(back)
+
+
+def settle_pauses(cluster: Cluster, engine: sa.Engine) -> None:
+    """Write again on a Redis broker, where agents look, which queues and workers are paused.
+
+    What other databases paused is left alone.
+
+    Raises:
+        BrokerUnavailable: The broker cannot be reached.
+        DatabaseUnavailable: What is paused cannot be read.
+    """
+    sets = RedisSets(cluster)
+
+    def write(key: str, paused: Callable[[], Collection[str]]) -> None:
+        for name in set(paused()) - sets.members(key):
+            sets.add(key, name)
+            # Resumed meanwhile: then it was taken out before it was put in here.
+            if name not in paused():
+                sets.remove(key, name)
+
+    write(PAUSED_QUEUES_KEY, lambda: run(engine, holds.paused()))
+    write(PAUSED_HOSTS_KEY, lambda: run(engine, worker_pauses.paused()))
 
 
 def forget_old(engine: sa.Engine) -> int:

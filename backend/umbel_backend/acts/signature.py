@@ -182,6 +182,16 @@ def in_doubt(mistake: str) -> str:
     return f"It would probably fail: {mistake[:1].lower()}{mistake[1:]}"
 
 
+def doubt_about(
+    signatures: Sequence[Signature], args: Sequence[Any], kwargs: Collection[str]
+) -> str | None:
+    """Return why a call would probably fail and what the task takes; None if nothing speaks for that."""
+    mistake = mistake_in(signatures, args, kwargs)
+    if mistake is None:
+        return None
+    return f"{in_doubt(mistake)} It takes {signatures[0].text()}."
+
+
 def _quoted(name: str) -> str:
     return f"'{clean(name, _NAME_LIMIT)}'"
 

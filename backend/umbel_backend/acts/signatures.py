@@ -37,3 +37,16 @@ def ask_signatures(
     if not able:
         return []
     return read_signatures(foreman.inquire(SIGNATURES, {"names": [name]}, able, _ANSWER_S), name)
+
+
+def signatures_told(cluster: Cluster, name: str) -> list[Signature]:
+    """Return what the task ``name`` takes, as `ask_signatures` does, of all workers that answer.
+
+    Raises:
+        BrokerUnavailable: The broker is gone.
+    """
+    foreman = Foreman(cluster)
+    try:
+        return ask_signatures(cluster, foreman, foreman.registered()[0], name)
+    finally:
+        foreman.close()

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 
 from umbel_agent.protocol import PAUSED_HOST_QUEUES_KEY, PAUSED_HOSTS_KEY
+from umbel_backend.acts.left_over import left_over, noted
 from umbel_backend.acts.operator import Door
 from umbel_backend.acts.outcome import Outcome, done, partly, refused, unknown
 from umbel_backend.acts.workforce import Foreman, Workforce
@@ -21,6 +22,7 @@ from umbel_backend.db.statements.worker_pauses import PausedWorker
 from umbel_backend.db.transaction import writing
 from umbel_backend.errors import NotFound
 
+_RESUME = "worker resume"
 _SETTLE_S = 3.0
 _PAUSE_S = 0.1
 
@@ -43,7 +45,7 @@ class WorkerActs:
 
     def resume(self, name: str, reason: str = "") -> Outcome:
         """Have a worker consume again what it did, but for queues that are paused."""
-        return self._act("worker resume", name, reason, self._resume)
+        return self._act(_RESUME, name, reason, self._resume)
 
     def look(self, name: str) -> str:
         """Tell how a worker stands and change nothing; what a dry run shows."""
@@ -71,9 +73,19 @@ class WorkerActs:
         workforce = self._foreman.survey()
         hostname = self._node_name(name, workforce)
         with self._door.job(action, [hostname], target_kind="worker", reason=reason) as job:
-            job.open([hostname])
+            # Of a resume that is cut off the next one reads here what it is to consume.
+            more = noted("queues", self._kept_from(hostname)) if action == _RESUME else {}
+            job.open([hostname], {hostname: more})
             job.close(hostname, act(hostname, reason, workforce))
             return job.outcomes[hostname]
+
+    def _kept_from(self, hostname: str) -> set[str]:
+        """Return the queues that a worker is to consume once it is resumed."""
+        row = self._paused().get(hostname)
+        queues = set(row.queues) if row is not None else set()
+        if self._sets is not None:
+            queues |= self._sets.members(PAUSED_HOST_QUEUES_KEY.format(hostname=hostname))
+        return queues | left_over(self._door.log, _RESUME, hostname, "queues")
 
     def _node_name(self, name: str, workforce: Workforce) -> str:
         """Return the whole name of a worker; the part before the ``@`` will do while only one has it."""
@@ -111,13 +123,14 @@ class WorkerActs:
         return done(f"It consumes nothing now; before that {was}. What it has taken goes on.")
 
     def _resume(self, hostname: str, _reason: str, workforce: Workforce) -> Outcome:
-        row = self._paused().get(hostname)
+        was_paused = hostname in self._paused()
+        queues = self._kept_from(hostname)
+        self._open_to_agent(hostname)
         with writing(self._door.engine) as connection:
             connection.execute(worker_pauses.unpause(hostname))
-        queues = set(row.queues) if row is not None else set()
-        if self._sets is not None:
-            self._sets.remove(PAUSED_HOSTS_KEY, hostname)
-            queues |= self._sets.take(PAUSED_HOST_QUEUES_KEY.format(hostname=hostname))
+        # Again: a recorder that read the database a moment before may have closed it.
+        self._open_to_agent(hostname)
+        queues |= self._kept_from(hostname)
         paused = run(self._door.engine, holds.paused())
         with writing(self._door.engine) as connection:
             # Whoever resumes that queue then knows whom to tell.
@@ -125,10 +138,11 @@ class WorkerActs:
                 workers = sorted({*paused[queue].workers, hostname})
                 connection.execute(holds.told(queue, workers))
         wanted = queues - paused.keys()
-        if row is None and not queues:
+        if not was_paused and not queues:
             return refused(f"It is not paused. {_consumes(_queues(hostname, workforce))}")
         also = "".join(f" Queue {queue} is paused." for queue in sorted(queues & paused.keys()))
         if hostname not in workforce.names:
+            self._forget_kept(hostname, queues)
             return done(f"It did not answer; its next run consumes as it is started.{also}")
         for queue in sorted(wanted):
             self._order("add_consumer", hostname, queue)
@@ -138,7 +152,16 @@ class WorkerActs:
         missing = ", ".join(sorted(wanted - now))
         if missing:
             return partly(f"Told to consume again, and not seen to: {missing}.{also}")
+        self._forget_kept(hostname, queues)
         return done(f"{_consumes(now)}{also}")
+
+    def _open_to_agent(self, hostname: str) -> None:
+        if self._sets is not None:
+            self._sets.remove(PAUSED_HOSTS_KEY, hostname)
+
+    def _forget_kept(self, hostname: str, queues: set[str]) -> None:
+        if self._sets is not None:
+            self._sets.remove(PAUSED_HOST_QUEUES_KEY.format(hostname=hostname), *sorted(queues))
 
     def _order(self, command: str, hostname: str, queue: str) -> None:
         self._foreman.order_all(command, {"queue": queue}, [hostname], to=[hostname])

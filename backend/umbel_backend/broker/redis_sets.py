@@ -23,21 +23,14 @@ class RedisSets:
         """Put ``name`` into the set ``key``, which is given without the broker's prefix."""
         self._ask(lambda client: client.sadd(self._cluster.key_prefix + key, name))
 
-    def remove(self, key: str, name: str) -> None:
-        """Take ``name`` out of it."""
-        self._ask(lambda client: client.srem(self._cluster.key_prefix + key, name))
+    def remove(self, key: str, *names: str) -> None:
+        """Take ``names`` out of it."""
+        if names:
+            self._ask(lambda client: client.srem(self._cluster.key_prefix + key, *names))
 
-    def take(self, key: str) -> set[str]:
-        """Return all that is in it, and delete it."""
-        key = self._cluster.key_prefix + key
-
-        def read_and_delete(client: redis.Redis) -> list[Any]:
-            with client.pipeline() as pipe:
-                pipe.smembers(key)
-                pipe.delete(key)
-                return list(pipe.execute())
-
-        names: Any = self._ask(read_and_delete)[0]
+    def members(self, key: str) -> set[str]:
+        """Return all that is in it."""
+        names: Any = self._ask(lambda client: client.smembers(self._cluster.key_prefix + key))
         return {name.decode(errors="replace") for name in names}
 
     def _ask(self, call: Callable[[redis.Redis], T]) -> T:

@@ -175,7 +175,8 @@ class RedisSurgery:
         """
         step = max((s for s in self._steps if s <= priority), default=self._steps[0])
         key = dict(self._lists(queue))[step]
-        return self._ask(lambda client: int(client.lpush(key, raw)))
+        watched = f"{self._cluster.key_prefix}umbel:sending:{uuid4()}"
+        return self._ask(partial(_push_once, key=key, raw=raw, watched=watched))
 
     def _lists(self, queue: str) -> list[tuple[int, str]]:
         self._cluster.redis()  # once connected, the separator is known
@@ -220,6 +221,23 @@ class RedisSurgery:
             return call(self._cluster.redis())
         except (redis.RedisError, OSError) as error:
             raise self._cluster.unavailable(error) from None
+
+
+def _push_once(client: redis.Redis, key: str, raw: bytes, watched: str) -> int:
+    """Push, and never again where the answer is lost: the message may be there, and run twice.
+
+    While a connection watches a key, which nobody ever writes, redis-py does not try again by itself.
+    """
+    import redis
+
+    with client.pipeline() as pipe:
+        pipe.watch(watched)  # type: ignore[no-untyped-call]
+        pipe.multi()
+        pipe.lpush(key, raw)
+        try:
+            return int(pipe.execute()[0])
+        except redis.WatchError:
+            raise redis.ConnectionError("it did not answer whether it has the message") from None
 
 
 def _remove(client: redis.Redis, key: str, messages: Sequence[Waiting]) -> list[int]:

@@ -15,8 +15,11 @@ from umbel_backend.acts.operator import Door
 from umbel_backend.acts.outcome import Outcome
 from umbel_backend.acts.pace import DEFAULT_RATE, Pace, creating_pace
 from umbel_backend.acts.resend import Edited
-from umbel_backend.acts.retry import MAY_RUN_TWICE, Retrier
+from umbel_backend.acts.retry import MAY_RUN_TWICE, Plan, Retrier
 from umbel_backend.acts.roles import Role
+from umbel_backend.acts.signature import doubt_about
+from umbel_backend.acts.signatures import signatures_told
+from umbel_backend.broker.cluster import Cluster
 from umbel_backend.db.query import run
 from umbel_backend.db.statements import tasks
 from umbel_backend.errors import InvalidValue, NotPermitted
@@ -60,7 +63,7 @@ def retry(
     The exact message is sent again, to the same queue with the same priority. Where it was not kept,
     nothing is guessed: --args and --kwargs send a new one. A task that ended as SUCCESS, REVOKED or
     LOST may do the same for the second time and needs --yes; of those a --filter takes only what it
-    names by state:.
+    names by state:. Given arguments that do not fit need it too, where umbel_agent tells what fits.
     """
     options = ActOptions(**given)
     targets = named_once(ids, filter_text)
@@ -83,11 +86,15 @@ def retry(
         twice = options.yes or (sys.stdin.isatty() and sys.stderr.isatty())
         retrier = Retrier(door, cluster, edit=edit, twice=twice)
         try:
+            plans = retrier.plan(targets) if options.dry_run or not edit.is_empty else {}
+            doubt = None if edit.is_empty else _doubt(cluster, plans[targets[0]])
             if options.dry_run:
-                plans = retrier.plan(targets)
                 show([_planned(target, plan) for target, plan in plans.items()], options)
+                if doubt is not None:
+                    print_note(plain(doubt))
                 return 0
-            if not confirmed(session.context, "Retry", targets, options, chosen is not None):
+            by_filter = chosen is not None
+            if not confirmed(session.context, "Retry", targets, options, by_filter, doubt):
                 print_note("Nothing was done.")
                 return 1
             pace = pace_for(door, options)
@@ -178,7 +185,15 @@ def _warn(records: dict[str, TaskRecord], edit: Edited) -> None:
         print_note(plain(f"The arguments were{whole}: {record.args or '–'} {record.kwargs or ''}"))
 
 
-def _planned(target: str, plan: Any) -> dict[str, Any]:
+def _doubt(cluster: Cluster, plan: Plan | Outcome) -> str | None:
+    """Return why a task would probably fail with the arguments of its plan; None if nothing says so."""
+    if isinstance(plan, Outcome) or plan.record.name is None:
+        return None
+    args, kwargs = json.loads(plan.message.body)[:2]
+    return doubt_about(signatures_told(cluster, plan.record.name), args, kwargs)
+
+
+def _planned(target: str, plan: Plan | Outcome) -> dict[str, Any]:
     if isinstance(plan, Outcome):
         return {
             "target": target,

@@ -10,7 +10,7 @@ import click
 
 from umbel_backend.acts.ordering import read_priority, read_tags, read_time_ahead
 from umbel_backend.acts.run import Order, Runner
-from umbel_backend.acts.signature import Signature, in_doubt, mistake_in
+from umbel_backend.acts.signature import Signature, doubt_about
 from umbel_backend.broker.urls import AMQP_TRANSPORTS, transport_of
 from umbel_backend.filters.fields import REDIS_LEVELS
 from umbel_console.cli.acts import (
@@ -90,7 +90,7 @@ def run(
             if note is not None:
                 print_note(note)
             chosen, known = runner.queue_for(order), runner.signatures(name)
-            doubt = _doubt(order, known)
+            doubt = doubt_about(known, order.args, order.kwargs)
             if options.dry_run:
                 _show_dry(order, chosen, known, doubt, options)
                 return 0
@@ -107,14 +107,6 @@ def run(
         print_line(plain(id_))
         print_note(outcome.detail)
     return exit_code([row(id_, outcome)])
-
-
-def _doubt(order: Order, known: Sequence[Signature]) -> str | None:
-    """Return why the task would probably fail, with what it takes; None if nothing speaks for that."""
-    mistake = mistake_in(known, order.args, order.kwargs)
-    if mistake is None:
-        return None
-    return f"{in_doubt(mistake)} It takes {known[0].text()}."
 
 
 def _show_dry(

@@ -59,3 +59,11 @@ def test_what_the_same_user_created_a_moment_ago_counts(door: Door, engine: sa.E
             job.close("a1", outcome)
     assert creating_pace(engine, door.identity.name, 3).take(10) == 2
     assert creating_pace(engine, "somebody-else", 3).take(10) == 3
+
+
+def test_a_resume_counts_where_it_sends_a_message_again(door: Door, engine: sa.Engine) -> None:
+    with door.job("resume", ["paused", "ended"]) as job:
+        job.open(["paused", "ended"], {"ended": {"new_id": "ended", "queue": "default"}})
+        for target in ("paused", "ended"):
+            job.close(target, done(""))
+    assert creating_pace(engine, door.identity.name, 3).take(10) == 2

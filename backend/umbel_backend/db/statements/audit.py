@@ -326,14 +326,15 @@ def is_under_way(dialect: str, now: float) -> sa.ColumnElement[bool]:
 def created_since(operator: str, actions: tuple[str, ...], since: float) -> Query[list[float]]:
     """Read when ``operator`` did acts that create work since an instant, oldest first.
 
-    What was refused created none.
+    What was refused created none, nor did a resume of what was only paused, which names no new id.
     """
+    created = sa.or_(audit.c.action != "resume", audit.c.parameters.contains('"new_id":'))
 
     def plan(_dialect: str) -> Plan[list[float]]:
         rows = yield (
             sa.select(audit.c.at)
             .where(audit.c.operator == operator, audit.c.at >= since)
-            .where(audit.c.action.in_(actions))
+            .where(audit.c.action.in_(actions), created)
             .where(sa.or_(audit.c.outcome.is_(None), audit.c.outcome != "refused"))
             .order_by(audit.c.at)
         )

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 WATCHED_S = 1.0
 """How often it is looked while somebody looks at the audit."""
 UNWATCHED_S = 2.0
+INTERRUPTED = "outcome:interrupted since:1h"
+"""What is told once at the start: acts whose console or command ended before their outcome was seen."""
 _SHORT = 8
 
 
@@ -46,7 +48,10 @@ class ActsTail:
         if trail is None:
             return
         try:
+            is_first = seen.entry is None
             news = await trail.news(seen.entry)
+            if is_first and news.entry:
+                self._tell_interrupted((await trail.total(INTERRUPTED)).count)
         except UmbelError as error:
             seen.problem = str(error)
             return
@@ -58,6 +63,11 @@ class ActsTail:
         others = [row for row in news.rows if not session.runs.did(row.batch, row.target)]
         if others:
             self._tell(said_of(others))
+
+    def _tell_interrupted(self, count: int) -> None:
+        if count:
+            were = "act was" if count == 1 else "acts were"
+            self._tell(f"{count:,} {were} interrupted within the last hour. 7 tells what to do.")
 
 
 def said_of(rows: Sequence[AuditRecord]) -> str:

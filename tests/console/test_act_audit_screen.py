@@ -121,6 +121,14 @@ async def test_an_act_that_was_cut_off_says_how_it_stands_and_what_to_do() -> No
         await until_shown(pilot, "Its message is still in queue default: cancel it again.")
 
 
+async def test_a_console_tells_at_its_start_of_acts_that_were_cut_off_before() -> None:
+    console = Console([task(1)])
+    console.trail.entries = [entry(1), entry(2, outcome="interrupted", outcome_at=None, detail="")]
+    console.trail.last = 2
+    async with console.app.run_test(size=(80, 24)) as pilot:
+        await until_shown(pilot, "1 act was interrupted within the last hour. 7 tells what to do.")
+
+
 async def test_the_chain_is_checked_and_the_verdict_is_a_sentence() -> None:
     async with opened(entry(1), size=(80, 24)) as (console, pilot):
         await until_shown(pilot, "1 act")

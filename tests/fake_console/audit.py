@@ -59,7 +59,7 @@ class FakeTrail:
     def _matching(self, text: str) -> list[AuditRecord]:
         if self.problem is not None:
             raise DatabaseUnavailable(self.problem)
-        words = [word.partition(":") for word in text.split()]
+        words = [word.partition(":") for word in text.split() if not word.startswith("since:")]
         return sorted(
             (
                 row

@@ -127,6 +127,7 @@ def test_a_process_killed_in_the_middle_of_a_cancel_is_told_and_can_be_finished(
     assert (row["outcome"], row["outcome_at"]) == ("interrupted", None)
     interrupted = scene.site.inside("audit", "outcome:interrupted", "--json").json()
     assert [row["target"] for row in interrupted] == [task_id]
+    assert "Cancelling it again finishes it" in scene.site.inside("audit", f"target:{task_id}").out
     code, rows = scene.cancel(task_id)
     assert (code, rows[task_id]["outcome"], scene.waiting()) == (0, "done", [])
     assert scene.site.inside("audit", "--verify").code == 0

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 
 import click
+import sqlalchemy as sa
 
 from umbel_backend import wire
 from umbel_backend.acts.audit_filter import read_audit_filter
 from umbel_backend.acts.audit_log import AuditLog
+from umbel_backend.acts.interrupted import explain
+from umbel_backend.db.query import run
+from umbel_backend.db.statements import tasks
 from umbel_backend.records import AuditRecord
 from umbel_console.cli.acts import OUTCOME_STYLE, reading
 from umbel_console.cli.options import json_option, limit_option
@@ -46,10 +51,11 @@ def audit(
         if verify:
             return _verify(log, as_json=as_json)
         found = log.read(where, limit + 1)
+        explained = {} if as_json else _explained(engine, found[:limit])
     if as_json:
         print_json_array(wire.audit(record) for record in found[:limit])
     else:
-        print_table(_columns(time.time()), found[:limit])
+        print_table(_columns(time.time(), explained), found[:limit])
     if not found:
         print_note("No act to show.")
     elif len(found) > limit:
@@ -80,7 +86,15 @@ def _verify(log: AuditLog, *, as_json: bool) -> int:
     return 0 if verdict.fault is None else 1
 
 
-def _columns(now: float) -> list[Column[AuditRecord]]:
+def _explained(engine: sa.Engine, found: Sequence[AuditRecord]) -> dict[int, str]:
+    """Return by the row's id what became of acts that were interrupted, and how to finish them."""
+    cut_off = [each for each in found if each.outcome == "interrupted"]
+    ids = [each.target for each in cut_off if each.target_kind == "task"]
+    known = run(engine, tasks.by_ids(ids)) if ids else {}
+    return {each.id: explain(each, known.get(each.target)) for each in cut_off}
+
+
+def _columns(now: float, explained: Mapping[int, str]) -> list[Column[AuditRecord]]:
     return [
         Column("WHEN", lambda a: since(a.at, now), right=True),
         Column("OPERATOR", lambda a: a.operator, least=6),
@@ -93,5 +107,5 @@ def _columns(now: float) -> list[Column[AuditRecord]]:
             style=lambda a: OUTCOME_STYLE.get(a.outcome or "", {}),
         ),
         Column("REASON", lambda a: a.reason, least=8, rank=3),
-        Column("DETAIL", lambda a: a.detail, least=10, rank=4),
+        Column("DETAIL", lambda a: a.detail or explained.get(a.id, ""), least=10, rank=4),
     ]
